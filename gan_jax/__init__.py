@@ -1,0 +1,5 @@
+"""GANs in JAX: trained by one command, repeatable to the bit."""
+
+from gan_jax.inference import Trained, load
+
+__all__ = ['Trained', 'load']

@@ -1,0 +1,29 @@
+"""Random keys: every draw is a function of (seed, purpose, step, index in the global batch)."""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import parallel
+
+
+def fold(key: jax.Array, purpose: str, step: jax.Array | int | None = None) -> jax.Array:
+    """Derive the key of one purpose, and of one step where one is given, from a run's root key."""
+    key = jax.random.fold_in(key, zlib.crc32(purpose.encode()))
+    return key if step is None else jax.random.fold_in(key, step)
+
+
+def example_keys(key: jax.Array, n: int) -> jax.Array:
+    """Return one key per example of this device's part of the batch, as typed keys [n].
+
+    Keys depend on the example's index in the global batch, so draws from them do not depend on
+    the number of devices.
+    """
+    index = parallel.index() * n + jnp.arange(n)
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)
+
+
+def split_each(keys: jax.Array, purpose: str) -> jax.Array:
+    """Derive the keys of one purpose from per-example keys [n]."""
+    return jax.vmap(lambda key: fold(key, purpose))(keys)

@@ -1,0 +1,71 @@
+"""Strict numerics, eight virtual devices, and the fixtures that live outside the repository."""
+
+import json
+import os
+import pathlib
+import zlib
+
+# Before jax starts: eight CPU devices on few cores dead-lock in the all-reduce rendezvous unless
+# the thread pool is at least as large.
+os.environ.setdefault('NPROC', '16')
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update('jax_num_cpu_devices', 8)
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def outside(variable: str, default: str) -> pathlib.Path:
+    """Return the folder that an environment variable names, relative to the repository's root."""
+    return (ROOT / os.environ.get(variable, default)).resolve()
+
+
+def rule_weight(entry: dict, salt: str) -> np.ndarray:
+    """Make one weight of a parity fixture from its rule."""
+    shape = tuple(entry['shape'])
+    if entry['t'] == 'zeros':
+        return np.zeros(shape, np.int64)
+    seed = zlib.crc32((salt + entry['name']).encode())
+    n = np.asarray(np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
+    if entry['t'] == 'abs':
+        n = np.abs(n)
+    if entry['t'] == 'unit':
+        n = (n / np.sqrt((n.astype(np.float64) ** 2).sum())).astype(np.float32)
+    return np.float32(entry['offset']) + np.float32(entry['scale']) * n
+
+
+@pytest.fixture
+def parity():
+    """Load a fixture of a reference implementation: (readme, weights, inputs, outputs)."""
+
+    def load(name: str):
+        folder = outside('GAN_JAX_PARITY', '../shared/parity') / name
+        if not folder.exists():
+            pytest.skip(f'no parity fixture {folder}; set GAN_JAX_PARITY to the folder that has it')
+        readme = json.loads((folder / 'README.json').read_text())
+        with np.load(folder / 'fixture.npz') as arrays:
+            ins = {k[3:]: arrays[k] for k in arrays.files if k.startswith('in/')}
+            outs = {k[4:]: arrays[k] for k in arrays.files if k.startswith('out/')}
+        entries = [e for e in readme.get('weights', []) if e['t'] != 'ref']
+        weights = {e['name']: rule_weight(e, readme['salt']) for e in entries}
+        return readme, weights, ins, outs
+
+    return load
+
+
+@pytest.fixture
+def data_file():
+    """Return the path of a real data file, or skip where it is absent."""
+
+    def find(name: str) -> pathlib.Path:
+        path = outside('GAN_JAX_TEST_DATA', '../shared/data') / name
+        if not path.exists():
+            pytest.skip(f'no {path}; set GAN_JAX_TEST_DATA to the folder that has it')
+        return path
+
+    return find
