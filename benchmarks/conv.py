@@ -1,0 +1,168 @@
+"""Time the convolutions of gan_jax.nn against plain lax, and against PyTorch where it is installed.
+
+python benchmarks/conv.py [--repeats=7] [--only=dcgan64]
+
+Prints one line per layer and direction: milliseconds of ours, and how many times longer plain lax
+(and PyTorch, channels last) takes. The candidates take turns, so that a busy machine slows all of
+them alike; each number is the median over the turns.
+"""
+
+import argparse
+import functools
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.nn import conv
+
+torch: Any = importlib.import_module('torch') if importlib.util.find_spec('torch') else None
+
+
+class Layer(NamedTuple):
+    """One layer of a network: a convolution with 'SAME' padding, transposed or not."""
+
+    net: str
+    batch: int
+    size: int
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+    transposed: bool
+
+    def __str__(self) -> str:
+        kind = 'transposed' if self.transposed else 'conv'
+        channels = f'{self.inputs}->{self.outputs}'
+        return (
+            f'{self.net} {kind} {self.kernel}x{self.kernel}/{self.stride} {channels} at {self.size}'
+        )
+
+
+LAYERS = [
+    Layer('dcgan64', 64, 64, 3, 64, 4, 2, False),
+    Layer('dcgan64', 64, 32, 64, 128, 4, 2, False),
+    Layer('dcgan64', 64, 16, 128, 256, 4, 2, False),
+    Layer('dcgan64', 64, 8, 256, 512, 4, 2, False),
+    Layer('dcgan64', 64, 4, 512, 256, 4, 2, True),
+    Layer('dcgan64', 64, 8, 256, 128, 4, 2, True),
+    Layer('dcgan64', 64, 16, 128, 64, 4, 2, True),
+    Layer('dcgan64', 64, 32, 64, 3, 4, 2, True),
+    Layer('dcgan32', 128, 32, 3, 32, 4, 2, False),
+    Layer('dcgan32', 128, 16, 32, 64, 4, 2, False),
+    Layer('dcgan32', 128, 8, 64, 128, 4, 2, False),
+    Layer('dcgan32', 128, 4, 128, 64, 4, 2, True),
+    Layer('dcgan32', 128, 8, 64, 32, 4, 2, True),
+    Layer('dcgan32', 128, 16, 32, 3, 4, 2, True),
+    Layer('flowers80', 32, 10, 128, 128, 5, 2, True),
+    Layer('flowers80', 32, 20, 128, 128, 5, 2, False),
+    Layer('flowers80', 32, 80, 3, 40, 5, 1, False),
+    Layer('quickdraw', 128, 14, 64, 32, 5, 1, False),
+    Layer('quickdraw', 128, 28, 16, 8, 5, 1, False),
+    Layer('mnist', 128, 28, 1, 64, 3, 2, False),
+]
+
+
+def plain(x: jax.Array, w: jax.Array, stride: int, transposed: bool) -> jax.Array:
+    """Apply a layer by lax alone."""
+    if transposed:
+        return jax.lax.conv_transpose(x, w[::-1, ::-1], (stride, stride), 'SAME')
+    numbers = ('NHWC', 'HWIO', 'NHWC')
+    strides = (stride, stride)
+    return jax.lax.conv_general_dilated(x, w, strides, 'SAME', dimension_numbers=numbers)
+
+
+def ours(x: jax.Array, w: jax.Array, stride: int, transposed: bool) -> jax.Array:
+    """Apply a layer of gan_jax.nn."""
+    return (conv.conv_transpose2d if transposed else conv.conv2d)(x, w, stride)
+
+
+def in_jax(apply: Callable, layer: Layer, x: np.ndarray, w: np.ndarray) -> dict[str, Callable]:
+    """Return a function to time for each direction."""
+    f = functools.partial(apply, stride=layer.stride, transposed=layer.transposed)
+    xs, ws = jnp.asarray(x), jnp.asarray(w)
+    y = jax.jit(f)(xs, ws)
+    by_x = jax.jit(lambda x, w, y: jax.vjp(lambda x: f(x, w), x)[1](y))
+    by_w = jax.jit(lambda x, w, y: jax.vjp(lambda w: f(x, w), w)[1](y))
+    forward = jax.jit(f)
+    return {
+        'forward': lambda: jax.block_until_ready(forward(xs, ws)),
+        'd input': lambda: jax.block_until_ready(by_x(xs, ws, y)),
+        'd kernel': lambda: jax.block_until_ready(by_w(xs, ws, y)),
+    }
+
+
+def in_torch(layer: Layer, x: np.ndarray, w: np.ndarray) -> dict[str, Callable]:
+    """Return a function to time for each direction, in PyTorch with channels last."""
+    last = {'memory_format': torch.channels_last}
+    xs = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).to(**last).requires_grad_()
+    axes = (2, 3, 0, 1) if layer.transposed else (3, 2, 0, 1)
+    ws = torch.from_numpy(w.transpose(axes).copy()).to(**last).requires_grad_()
+    name = 'conv_transpose2d' if layer.transposed else 'conv2d'
+    options = {'stride': layer.stride, 'padding': (layer.kernel - 1) // 2}
+    if layer.transposed and layer.kernel % 2:
+        options |= {'output_padding': layer.stride - 1}
+    f = functools.partial(getattr(torch.nn.functional, name), **options)
+    y = f(xs, ws)
+    seed = torch.ones_like(y)
+
+    def forward():
+        with torch.no_grad():
+            f(xs, ws)
+
+    return {
+        'forward': forward,
+        'd input': lambda: torch.autograd.grad(y, xs, seed, retain_graph=True),
+        'd kernel': lambda: torch.autograd.grad(y, ws, seed, retain_graph=True),
+    }
+
+
+def in_turn(candidates: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """Return the median milliseconds of each candidate; the first turn is warm-up.
+
+    Each turn runs a candidate twice and times the second: threads of the one before may still spin.
+    """
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for turn in range(repeats + 1):
+        for name, run in candidates.items():
+            run()
+            start = time.perf_counter()
+            run()
+            if turn:
+                times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--repeats', type=int, default=7)
+    parser.add_argument('--only', default='', help='only layers whose name contains this')
+    args = parser.parse_args()
+    print(
+        f'{jax.default_backend()}, jax {jax.__version__}, {torch and "torch " + torch.__version__}'
+    )
+    print(f'{"layer":52} {"direction":9} {"ours ms":>8} {"lax":>7} {"torch":>7}')
+    rng = np.random.default_rng(0)
+    for layer in LAYERS:
+        if args.only not in str(layer):
+            continue
+        x = rng.normal(size=(layer.batch, layer.size, layer.size, layer.inputs))
+        w = rng.normal(size=(layer.kernel, layer.kernel, layer.inputs, layer.outputs))
+        x, w = x.astype(np.float32), w.astype(np.float32)
+        sides = {'ours': in_jax(ours, layer, x, w), 'lax': in_jax(plain, layer, x, w)}
+        if torch:
+            sides['torch'] = in_torch(layer, x, w)
+        for direction in sides['ours']:
+            ms = in_turn({side: runs[direction] for side, runs in sides.items()}, args.repeats)
+            ratios = [f'{ms[s] / ms["ours"]:6.2f}x' if s in ms else '' for s in ('lax', 'torch')]
+            print(f'{layer!s:52} {direction:9} {ms["ours"]:8.1f} {ratios[0]:>7} {ratios[1]:>7}')
+
+
+if __name__ == '__main__':
+    main()

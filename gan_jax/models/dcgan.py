@@ -1,0 +1,213 @@
+"""Convolutional networks from a handful of tuples, after Radford et al. 2016 (1511.06434).
+
+A generator is a fully connected stem that makes the smallest image, then layers that enlarge it; a
+discriminator is layers that shrink an image, then fully connected ones. Each layer takes its width,
+stride, kernel and padding from tuples of the config (or one value for all), so that the networks
+of many papers and courses are instances. A transposed convolution of a 1x1 image, which some use
+as the stem, and a convolution as large as its input, as the last layer, are the same matrix
+products as the fully connected layers here.
+"""
+
+import math
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+
+from gan_jax.errors import UserError
+from gan_jax.nn import activations, named, resample
+from gan_jax.nn.conv import Conv, Padding, out_size, transposed_size
+from gan_jax.nn.network import Network, each
+
+STEM_NORMS = {'channels': None, 'features': None}
+
+
+class Layer(NamedTuple):
+    """What one convolution is made from."""
+
+    features: int
+    stride: int
+    kernel: int
+    padding: Padding
+
+
+class Pyramid(Network):
+    """The options of both networks: one value for all layers or a tuple of one for each.
+
+    strides: the factor by which a layer changes the size. padding: 'SAME', 'VALID' or an int, in
+    torch's sense. bias: of every layer but the last. hidden: fully connected layers between the
+    vector (z, logit) and the convolutions. norm_skip_edges: do not normalise the layer that makes
+    the image or the one that reads it.
+    """
+
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    strides: int | tuple[int, ...] = 2
+    kernel: int | tuple[int, ...] = 4
+    padding: Padding | tuple[Padding, ...] = 'SAME'
+    hidden: tuple[int, ...] = ()
+    norm: str | tuple[str, ...] = 'batch'
+    norm_skip_edges: bool = True
+    bias: bool = False
+    out_bias: bool = False
+
+    def depth(self) -> int:
+        """Return the number of layers of `widths`."""
+        return len(self.widths)
+
+    def through_hidden(self, x: jax.Array) -> jax.Array:
+        """Apply the fully connected layers of `hidden` to x [B, n]."""
+        for i, units in enumerate(self.hidden):
+            x = activations.get(self.act, self.slope)(self.dense(units, f'hidden_{i}')(x))
+        return x
+
+    def condition(self, x: jax.Array, label: jax.Array | None) -> jax.Array:
+        """Tell x [B, h, w, c] the label; a class without labels leaves it as it is."""
+        del label
+        return x
+
+    def layers(self, features: tuple[int, ...]) -> tuple[Layer, ...]:
+        """Return one Layer for each number of output channels."""
+        n = len(features)
+        strides, kernels = each(self.strides, n, 'strides'), each(self.kernel, n, 'kernel')
+        paddings: tuple[Padding, ...] = each(self.padding, n, 'padding')
+        return tuple(map(Layer, features, strides, kernels, paddings))
+
+
+class Generator(Pyramid):
+    """Map z [B, z_dim] to images [B, H, W, C].
+
+    widths: channels of the stem and of each layer but the last, which makes the image; strides,
+    kernel and padding: of each layer after the stem. up: see `nn.resample.UP`; a layer of stride 1
+    is a plain convolution in each of them. norm_stem: 'channels' normalises the stem's image,
+    'features' the vector that it is made from, as examples in Keras do.
+    """
+
+    z_dim: int = 100
+    widths: tuple[int, ...] = (512, 256, 128, 64)
+    up: str = 'conv_transpose'
+    norm_stem: str = 'channels'
+    out_act: str = 'tanh'
+
+    def stack(self) -> tuple[Layer, ...]:
+        """Return the layers after the stem."""
+        return self.layers((*self.widths[1:], self.shape[2]))
+
+    def reach(self, stem: int) -> int:
+        """Return the size of the image that a stem of a size leads to, along one axis."""
+        size = stem
+        for _, stride, kernel, padding in self.stack():
+            if self.up == 'conv_transpose':
+                size = transposed_size(size, kernel, stride, padding)
+            else:
+                size = out_size(size * stride, kernel, 1, padding)
+        return size
+
+    def stem_size(self) -> tuple[int, int]:
+        """Return height and width of the stem's image; UserError where none leads to `shape`."""
+        height, width = self.shape[:2]
+        stems = {self.reach(n): n for n in range(1, max(height, width) + 1)}
+        for size in (height, width):
+            if size not in stems:
+                near = ', '.join(str(s) for s in sorted(stems, key=lambda s: abs(s - size))[:3])
+                raise UserError(
+                    f'size {height}x{width}: a generator with strides {self.strides} cannot make '
+                    f'{size}; allowed near it: {near}'
+                )
+        return stems[height], stems[width]
+
+    def check(self) -> None:
+        """Raise UserError where the options do not make a network for `shape`."""
+        super().check()
+        named.pick(resample.UP, self.up, 'up')
+        named.pick(STEM_NORMS, self.norm_stem, 'norm_stem')
+        activations.get(self.out_act)
+        self.stem_size()
+
+    @nn.compact
+    def __call__(
+        self,
+        z: jax.Array,
+        label: jax.Array | None = None,
+        *,
+        train: bool,
+        keys: jax.Array | None = None,
+    ) -> jax.Array:
+        x = self.condition(self.stem(self.through_hidden(z), train, keys), label)
+        *inner, last = self.stack()
+        for i, layer in enumerate(inner, 1):
+            x = self.enlarge(x, layer, f'layer_{i}', self.bias)
+            x = self.finish(x, i, train, keys)
+        x = self.enlarge(x, last, 'out', self.out_bias)
+        if not self.norm_skip_edges:
+            x = self.normalize(x, self.norms()[-1], 'norm_out', train)
+        return activations.get(self.out_act)(x)
+
+    def stem(self, x: jax.Array, train: bool, keys: jax.Array | None) -> jax.Array:
+        """Make the smallest image from a vector [B, n]."""
+        size = (*self.stem_size(), self.widths[0])
+        x = self.dense(math.prod(size), 'stem', self.bias)(x)
+        if self.norm_stem == 'channels':
+            x = x.reshape(-1, *size)
+        return self.finish(x, 0, train, keys).reshape(-1, *size)
+
+    def enlarge(self, x: jax.Array, layer: Layer, name: str, bias: bool) -> jax.Array:
+        """Apply one convolution that enlarges x [B, h, w, c] by its stride."""
+        up = resample.UP[self.up]
+        return up(x, **layer._asdict(), use_bias=bias, **self.weights(), name=name)
+
+
+class Discriminator(Pyramid):
+    """Map images [B, H, W, C] to logits [B].
+
+    widths, strides, kernel, padding: of each convolution. down: 'strided_conv', or a pooling of
+    `nn.resample.POOL` after a convolution of stride 1.
+    """
+
+    down: str = 'strided_conv'
+    act: str = 'leaky_relu'
+
+    def norms(self) -> tuple[str, ...]:
+        """Return the normalisation of each layer of `widths`."""
+        first, *rest = super().norms()
+        return ('none' if self.norm_skip_edges else first, *rest)
+
+    def check(self) -> None:
+        """Raise UserError where the options do not make a network for `shape`."""
+        super().check()
+        named.pick({'strided_conv': None, **resample.POOL}, self.down, 'down')
+        for size in self.shape[:2]:
+            left = size
+            for _, stride, kernel, padding in self.layers(self.widths):
+                strided = self.down == 'strided_conv'
+                left = out_size(left, kernel, stride if strided else 1, padding)
+                left = left if strided else left // stride
+                if left < 1:
+                    raise UserError(
+                        f'size {self.shape[0]}x{self.shape[1]}: too small for a discriminator '
+                        f'with strides {self.strides}; allowed: larger sizes or fewer layers'
+                    )
+
+    @nn.compact
+    def __call__(
+        self,
+        images: jax.Array,
+        label: jax.Array | None = None,
+        *,
+        train: bool,
+        keys: jax.Array | None = None,
+    ) -> jax.Array:
+        x = self.condition(images, label)
+        for i, layer in enumerate(self.layers(self.widths)):
+            x = self.shrink(x, layer, i, train, keys)
+        x = self.through_hidden(x.reshape(len(x), -1))
+        return self.dense(1, 'logit', self.out_bias)(x)[:, 0]
+
+    def shrink(
+        self, x: jax.Array, layer: Layer, i: int, train: bool, keys: jax.Array | None
+    ) -> jax.Array:
+        """Apply one convolution and all that follows it to x [B, h, w, c]."""
+        pool = resample.POOL.get(self.down)
+        options = layer._asdict() | ({'stride': 1} if pool else {})
+        x = Conv(**options, use_bias=self.bias, **self.weights(), name=f'layer_{i}')(x)
+        x = self.finish(x, i, train, keys)
+        return pool(x, layer.stride) if pool else x

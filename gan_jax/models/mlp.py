@@ -1,0 +1,66 @@
+"""Fully connected networks of any depth, as in Goodfellow et al. 2014 (1406.2661)."""
+
+import math
+
+import flax.linen as nn
+import jax
+
+from gan_jax.nn import activations
+from gan_jax.nn.network import Network
+
+
+class Generator(Network):
+    """Map z [B, z_dim] to images [B, H, W, C] through layers of `hidden` units."""
+
+    z_dim: int = 100
+    hidden: tuple[int, ...] = (128,)
+    act: str = 'leaky_relu'
+    out_act: str = 'tanh'
+    weight_init: str = 'glorot'
+
+    def depth(self) -> int:
+        """Return the number of hidden layers."""
+        return len(self.hidden)
+
+    @nn.compact
+    def __call__(
+        self,
+        z: jax.Array,
+        label: jax.Array | None = None,
+        *,
+        train: bool,
+        keys: jax.Array | None = None,
+    ) -> jax.Array:
+        del label
+        x = z
+        for i, units in enumerate(self.hidden):
+            x = self.finish(self.dense(units, f'dense_{i}')(x), i, train, keys)
+        x = self.dense(math.prod(self.shape), 'out')(x)
+        return activations.get(self.out_act)(x).reshape(-1, *self.shape)
+
+
+class Discriminator(Network):
+    """Map images [B, H, W, C] to logits [B] through layers of `hidden` units."""
+
+    hidden: tuple[int, ...] = (128,)
+    act: str = 'leaky_relu'
+    weight_init: str = 'glorot'
+
+    def depth(self) -> int:
+        """Return the number of hidden layers."""
+        return len(self.hidden)
+
+    @nn.compact
+    def __call__(
+        self,
+        images: jax.Array,
+        label: jax.Array | None = None,
+        *,
+        train: bool,
+        keys: jax.Array | None = None,
+    ) -> jax.Array:
+        del label
+        x = images.reshape(len(images), -1)
+        for i, units in enumerate(self.hidden):
+            x = self.finish(self.dense(units, f'dense_{i}')(x), i, train, keys)
+        return self.dense(1, 'logit')(x)[:, 0]

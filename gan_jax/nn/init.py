@@ -1,0 +1,64 @@
+"""How weights start, by name: the kernel's draw, its gain at run time, the batch norm's gamma."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.nn import named
+
+
+class Init(NamedTuple):
+    """What a layer needs to start from."""
+
+    kernel: Callable[..., jax.Array]
+    gain: float | None = None
+    gamma: Callable[..., jax.Array] = nn.initializers.ones
+
+
+def around_one(std: float) -> Callable[..., jax.Array]:
+    """Draw from N(1, std)."""
+
+    def draw(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
+        return 1 + std * jax.random.normal(key, shape, dtype)
+
+    return draw
+
+
+def normal(std: float = 0.02) -> Init:
+    """Draw kernels from N(0, std) and gammas from N(1, std) (Radford et al. 2016, 1511.06434)."""
+    return Init(nn.initializers.normal(std), gamma=around_one(std))
+
+
+def glorot() -> Init:
+    """Draw kernels uniformly with variance 2 / (fan in + fan out) (Glorot, Bengio 2010): Keras."""
+    return Init(nn.initializers.glorot_uniform())
+
+
+def torch() -> Init:
+    """Draw kernels from U(-b, b) with b = 1 / sqrt(fan in), where torch's layers start."""
+    return Init(nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'))
+
+
+def equalized() -> Init:
+    """Draw kernels from N(0, 1), scaled at run time (Karras et al. 2018, 1710.10196)."""
+    return Init(nn.initializers.normal(1.0), gain=math.sqrt(2))
+
+
+INITS = {'normal': normal, 'glorot': glorot, 'torch': torch, 'equalized': equalized}
+
+
+def get(name: str) -> Init:
+    """Return the initialisation of a name; UserError where there is none."""
+    return named.pick(INITS, name, 'init')()
+
+
+def equalize(kernel: jax.Array, gain: float | None) -> jax.Array:
+    """Scale a kernel [..., in, out] by gain / sqrt(fan in), or leave it where gain is None.
+
+    The equalized learning rate of Karras et al. 2018 (1710.10196, section 4.1).
+    """
+    return kernel if gain is None else kernel * (gain / math.sqrt(kernel[..., 0].size))

@@ -1,0 +1,88 @@
+"""What the networks of this package have in common: their options, and how a layer ends."""
+
+from typing import TypeVar
+
+import flax.linen as nn
+import jax
+
+from gan_jax.errors import UserError
+from gan_jax.nn import activations, init, named, norm
+from gan_jax.nn.dense import Dense
+from gan_jax.nn.dropout import Dropout
+
+T = TypeVar('T')
+
+
+def each(value: T | tuple[T, ...], n: int, key: str) -> tuple[T, ...]:
+    """Return one value per layer from a tuple of n, or from one value for all.
+
+    Raises UserError where a tuple has another length.
+    """
+    if not isinstance(value, tuple | list):
+        return (value,) * n
+    if len(value) != n:
+        raise UserError(f'{key} {tuple(value)} has {len(value)} values; allowed: one, or {n}')
+    return tuple(value)
+
+
+class Network(nn.Module):
+    """Options of every network; `norm` and `dropout` are one value, or one per hidden layer.
+
+    shape: (H, W, C) of the images. num_classes: 0 where there are no labels. norm_momentum: in
+    flax's sense, .9 is torch's .1. slope: of 'leaky_relu' below zero. weight_init: see
+    `nn.init`.
+    """
+
+    shape: tuple[int, int, int] = (28, 28, 1)
+    num_classes: int = 0
+    norm: str | tuple[str, ...] = 'none'
+    norm_momentum: float = 0.9
+    norm_eps: float = 1e-5
+    dropout: float | tuple[float, ...] = 0.0
+    act: str = 'relu'
+    slope: float = 0.2
+    weight_init: str = 'normal'
+
+    def depth(self) -> int:
+        """Return the number of hidden layers that may be normalised and dropped out."""
+        return 0
+
+    def norms(self) -> tuple[str, ...]:
+        """Return the normalisation of each hidden layer."""
+        return each(self.norm, self.depth(), 'norm')
+
+    def check(self) -> None:
+        """Raise UserError where the options do not make a network."""
+        for name in self.norms():
+            named.pick(norm.NORMS, name, 'norm')
+        for rate in each(self.dropout, self.depth(), 'dropout'):
+            if not 0 <= rate < 1:
+                raise UserError(f'dropout {rate}; allowed: 0 <= dropout < 1')
+        activations.get(self.act)
+        init.get(self.weight_init)
+
+    def weights(self) -> dict:
+        """Return the options that start the kernels of a layer."""
+        start = init.get(self.weight_init)
+        return {'kernel_init': start.kernel, 'gain': start.gain}
+
+    def dense(self, features: int, name: str, use_bias: bool = True) -> Dense:
+        """Return a fully connected layer that starts as the options say."""
+        return Dense(features, use_bias, **self.weights(), name=name)
+
+    def normalize(self, x: jax.Array, kind: str, name: str, train: bool) -> jax.Array:
+        """Apply the normalisation of a name to x [B, ..., C]."""
+        gamma = init.get(self.weight_init).gamma
+        layer = norm.NORMS[kind](self.norm_momentum, self.norm_eps, gamma, name=name)
+        return layer(x, train=train)
+
+    def activate(self, x: jax.Array, i: int, keys: jax.Array | None) -> jax.Array:
+        """Apply the activation to x [B, ..., C], and the dropout of hidden layer i."""
+        rate = each(self.dropout, self.depth(), 'dropout')[i]
+        x = activations.get(self.act, self.slope)(x)
+        return Dropout(rate, name=f'dropout_{i}')(x, keys)
+
+    def finish(self, x: jax.Array, i: int, train: bool, keys: jax.Array | None) -> jax.Array:
+        """End hidden layer i on x [B, ..., C]: normalise, activate, drop out."""
+        x = self.normalize(x, self.norms()[i], f'norm_{i}', train)
+        return self.activate(x, i, keys)

@@ -1,0 +1,70 @@
+"""Ways to make an image larger or smaller by a whole factor."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+
+from gan_jax.nn.conv import Conv, ConvTranspose
+
+
+def nearest_neighbour(x: jax.Array, factor: int) -> jax.Array:
+    """Repeat each pixel of x [B, H, W, C] factor x factor times."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h, 1, w, 1, c)
+    x = jax.numpy.broadcast_to(x, (b, h, factor, w, factor, c))
+    return x.reshape(b, h * factor, w * factor, c)
+
+
+def bilinear(x: jax.Array, factor: int) -> jax.Array:
+    """Interpolate x [B, H, W, C] to [B, factor H, factor W, C], half-pixel centres."""
+    b, h, w, c = x.shape
+    return jax.image.resize(x, (b, h * factor, w * factor, c), 'bilinear')
+
+
+def depth_to_space(x: jax.Array, factor: int) -> jax.Array:
+    """Lay channels [B, H, W, factor factor C] out as pixels [B, factor H, factor W, C].
+
+    The sub-pixel shuffle of Shi et al. 2016 (1609.05158).
+    """
+    b, h, w, _ = x.shape
+    x = x.reshape(b, h, w, factor, factor, -1).swapaxes(2, 3)
+    return x.reshape(b, h * factor, w * factor, -1)
+
+
+def avgpool(x: jax.Array, factor: int) -> jax.Array:
+    """Average blocks of factor x factor pixels; a rest at the border is dropped."""
+    return nn.avg_pool(x, (factor, factor), (factor, factor))
+
+
+def maxpool(x: jax.Array, factor: int) -> jax.Array:
+    """Take the largest of blocks of factor x factor pixels; a rest at the border is dropped."""
+    return nn.max_pool(x, (factor, factor), (factor, factor))
+
+
+def resized(resize: Callable[[jax.Array, int], jax.Array]) -> Callable[..., jax.Array]:
+    """Return the layer that resizes first and convolves then (Odena et al. 2016, Distill)."""
+
+    def up(x: jax.Array, features: int, stride: int, **options) -> jax.Array:
+        return Conv(features, **options)(resize(x, stride))
+
+    return up
+
+
+def transposed(x: jax.Array, features: int, stride: int, **options) -> jax.Array:
+    """Convolve with fractional stride (Radford et al. 2016, 1511.06434)."""
+    return ConvTranspose(features, stride=stride, **options)(x)
+
+
+def shuffled(x: jax.Array, features: int, stride: int, **options) -> jax.Array:
+    """Convolve into stride x stride times the channels and lay them out as pixels."""
+    return depth_to_space(Conv(features * stride**2, **options)(x), stride)
+
+
+UP: dict[str, Callable[..., jax.Array]] = {
+    'conv_transpose': transposed,
+    'nearest_conv': resized(nearest_neighbour),
+    'bilinear_conv': resized(bilinear),
+    'pixelshuffle': shuffled,
+}
+POOL: dict[str, Callable[[jax.Array, int], jax.Array]] = {'avgpool': avgpool, 'maxpool': maxpool}
