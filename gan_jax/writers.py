@@ -1,0 +1,284 @@
+"""Where a run reports to: JSON lines, TensorBoard, a progress bar, picture files.
+
+Each writer has `write_scalars`, `write_images` and `close`; `Writers` passes every call to all of
+them. Values may be Python, numpy or device scalars.
+"""
+
+import json
+import math
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TextIO
+
+import numpy as np
+import tqdm
+
+from gan_jax import pictures
+
+Path = str | os.PathLike[str]
+Scalars = Mapping[str, Any]
+
+
+class Writer(Protocol):
+    """Take reports of a run. A writer ignores what it has no use for."""
+
+    def write_scalars(self, step: int, scalars: Scalars) -> None:
+        """Report named numbers of one step."""
+
+    def write_images(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Report a picture, uint8 [H, W, C], under a name."""
+
+    def close(self) -> None:
+        """Finish; no call may follow."""
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: numbers as Python's, what is not finite as None.
+
+    A float32 is written with the digits that tell it apart, not with those of its double.
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    array = np.asarray(value)
+    if array.ndim:
+        return [plain(item) for item in array]
+    number = array.item()
+    if not isinstance(number, float):
+        return number
+    return float(str(array[()])) if math.isfinite(number) else None
+
+
+class JsonLines:
+    """Append one JSON object a log step to a file, and flush it."""
+
+    def __init__(self, path: Path):
+        """Open the file, made where it is missing. Half a line, left by a kill, is removed."""
+        self.path = pathlib.Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists() and not self.path.read_bytes().endswith(b'\n'):
+            self.truncate()
+        self._file = self.path.open('a', encoding='utf-8')
+
+    def write_scalars(self, step: int, scalars: Scalars) -> None:
+        """Write the step and the scalars as one line."""
+        line = json.dumps(plain({'step': step, **scalars}), allow_nan=False)
+        self._file.write(line + '\n')
+        self._file.flush()
+
+    def write_images(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Ignore pictures."""
+
+    def truncate(self, step: float = math.inf) -> None:
+        """Drop the lines of later steps than this one, and lines that are not whole."""
+        lines = [line for line in read_lines(self.path) if line.get('step', 0) <= step]
+        with pictures.replacing(self.path) as temporary:
+            temporary.write_text(''.join(json.dumps(line) + '\n' for line in lines), 'utf-8')
+        if hasattr(self, '_file'):
+            # the open file is the one that was just replaced
+            self._file.close()
+            self._file = self.path.open('a', encoding='utf-8')
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file of JSON lines, without lines that are not whole."""
+    found = []
+    for line in pathlib.Path(path).read_bytes().split(b'\n'):
+        try:
+            item = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(item, dict):
+            found.append(item)
+    return found
+
+
+class TensorBoard:
+    """Write scalars and pictures as TensorBoard events."""
+
+    def __init__(self, folder: Path, step: int = 0):
+        """Open a new event file; at a resume from `step`, what came after it is hidden."""
+        import tensorboardX  # half a second, which commands that write no events are spared
+
+        self._writer = tensorboardX.SummaryWriter(
+            str(folder), purge_step=step + 1 if step else None
+        )
+
+    def write_scalars(self, step: int, scalars: Scalars) -> None:
+        """Write the numbers; those that are not finite are left out."""
+        for name, value in scalars.items():
+            number = plain(value)
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                self._writer.add_scalar(name, number, step)
+
+    def write_images(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Write a picture of any number of channels."""
+        self._writer.add_image(name, pictures.read(picture), step, dataformats='HWC')
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._writer.close()
+
+
+class PictureFiles:
+    """Write each picture to <folder>/<name>/<step>.png."""
+
+    def __init__(self, folder: Path):
+        self.folder = pathlib.Path(folder)
+
+    def write_scalars(self, step: int, scalars: Scalars) -> None:
+        """Ignore numbers."""
+
+    def write_images(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Write the PNG file in one step."""
+        pictures.save_png(self.folder / name / f'{step}.png', picture)
+
+    def close(self) -> None:
+        """Do nothing: every file is complete."""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as h:mm:ss, or m:ss below an hour."""
+    minutes, seconds = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02d}:{seconds:02d}' if hours else f'{minutes}:{seconds:02d}'
+
+
+def is_loss(name: str) -> bool:
+    """Tell whether a scalar is shown beside the bar: losses are."""
+    return 'loss' in name
+
+
+class Progress:
+    """Show how far a run is: a bar on a terminal, elsewhere one plain line a log step."""
+
+    def __init__(
+        self,
+        total: int,
+        step: int = 0,
+        *,
+        stream: TextIO | None = None,
+        show: Callable[[str], bool] = is_loss,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """Start at `step` of `total`. `show` chooses the scalars by name."""
+        self._stream = sys.stdout if stream is None else stream
+        self._total, self._show, self._clock = total, show, clock
+        self._first = (step, clock())
+        self._timed = False
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm.tqdm(
+                total=total, initial=step, file=self._stream, unit='step', dynamic_ncols=True
+            )
+
+    def advance(self, step: int) -> None:
+        """Move the bar; costs next to nothing between log steps."""
+        if self._bar is not None and step > self._bar.n:
+            self._bar.update(step - self._bar.n)
+
+    def write_scalars(self, step: int, scalars: Scalars) -> None:
+        """Show the step, images a second (scalar 'images_per_second'), losses and time left."""
+        shown = []
+        if 'images_per_second' in scalars:
+            shown.append(f'{float(scalars["images_per_second"]):,.0f} images/s')
+        shown += [
+            f'{name} {float(value):.4g}' for name, value in scalars.items() if self._show(name)
+        ]
+        if self._bar is not None:
+            self.advance(step)
+            self._bar.set_postfix_str('  '.join(shown))
+            return
+        left = self._left(step)
+        shown = [f'step {step}/{self._total}', *shown, *([f'{left} left'] if left else [])]
+        print('  '.join(shown), file=self._stream, flush=True)
+
+    def _left(self, step: int) -> str:
+        """Return the time left, by the rate since the first report: compilation came before it."""
+        first, began = self._first
+        now = self._clock()
+        if not self._timed:
+            self._first, self._timed = (step, now), True
+        if step <= first:
+            return ''
+        return duration((self._total - step) * (now - began) / (step - first))
+
+    def write_images(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Ignore pictures."""
+
+    def say(self, text: str) -> None:
+        """Print a line without tearing the bar."""
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it is and end its line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Writers:
+    """Pass every report to several writers."""
+
+    def __init__(self, writers: Sequence[Writer]):
+        self.writers = tuple(writers)
+
+    def write_scalars(self, step: int, scalars: Scalars) -> None:
+        """Report named numbers of one step."""
+        for writer in self.writers:
+            writer.write_scalars(step, scalars)
+
+    def write_images(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Report a picture, uint8 [H, W, C], under a name."""
+        for writer in self.writers:
+            writer.write_images(step, name, picture)
+
+    def advance(self, step: int) -> None:
+        """Move what shows progress."""
+        for writer in self.writers:
+            if isinstance(writer, Progress):
+                writer.advance(step)
+
+    def say(self, text: str) -> None:
+        """Print a line beside what shows progress; on stdout where nothing does."""
+        showing = [writer for writer in self.writers if isinstance(writer, Progress)]
+        for writer in showing:
+            writer.say(text)
+        if not showing:
+            print(text, flush=True)
+
+    def close(self) -> None:
+        """Close all, the last first, even where one of them fails."""
+        errors = []
+        for writer in reversed(self.writers):
+            try:
+                writer.close()
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+def open_all(workdir: Path, *, total: int, step: int = 0) -> Writers:
+    """Open the writers of a run in its folder, from `step` of `total`.
+
+    metrics.jsonl is cut back to `step`, TensorBoard events are in tensorboard/, and a picture
+    named 'samples' goes to samples/<step>.png. Raises OSError where the folder cannot be written.
+    """
+    workdir = pathlib.Path(workdir)
+    lines = JsonLines(workdir / 'metrics.jsonl')
+    lines.truncate(step)
+    board = TensorBoard(workdir / 'tensorboard', step)
+    return Writers([lines, board, PictureFiles(workdir), Progress(total, step)])
