@@ -1,0 +1,84 @@
+"""config.data: its keys and defaults, and the way from a config to an open source."""
+
+import importlib
+import inspect
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gan_jax import errors
+
+# what concerns the pipeline, not the source; and dataset, which stays behind in a config of a
+# named data set when another source is asked for on the command line
+PIPELINE = (
+    'name',
+    'dataset',
+    'flip',
+    'range',
+    'dequantise',
+    'resident_mb',
+    'workers',
+    'threads',
+    'on_error',
+)
+
+
+def defaults() -> dict[str, Any]:
+    """Return every key of config.data with its default value; docs/data.md explains them."""
+    return {
+        'name': 'digits',
+        'path': '',
+        'dataset': '',
+        'split': '',
+        'size': '',
+        'crop': 'center',
+        'resize': 'lanczos',
+        'channels': 0,
+        'background': 'white',
+        'labels': 'auto',
+        'column': '',
+        'direction': 'AtoB',
+        'on_error': 'raise',
+        'flip': False,
+        'range': '[-1,1]',
+        'dequantise': False,
+        'resident_mb': 1024,
+        'workers': 0,
+        'threads': 0,
+    }
+
+
+def names() -> list[str]:
+    """Return the names of all sources: the modules of this package that define a Source."""
+    files = pathlib.Path(__file__).parent.glob('*.py')
+    defines = re.compile(r'^class Source\b(?!\(Protocol)', re.MULTILINE)
+    return sorted(f.stem for f in files if defines.search(f.read_text(encoding='utf-8')))
+
+
+def constructor(name: str) -> type:
+    """Return the Source class of a module of this package; raises UserError for unknown names."""
+    if name not in names():
+        hint = errors.nearest(name, names())
+        raise errors.UserError(
+            f"no data source config.data.name='{name}'{hint}; there are: {', '.join(names())}"
+        )
+    return importlib.import_module(f'gan_jax.data.{name}').Source
+
+
+def open_source(config: Mapping[str, Any]) -> Any:
+    """Open the source that config.data names, with those of its keys that the source takes.
+
+    Raises UserError for an unknown name, and for a key that is set although the source has no
+    use for it.
+    """
+    name = config['name']
+    source = constructor(name)
+    taken = inspect.signature(source).parameters
+    for key, default in defaults().items():
+        if key not in taken and key not in PIPELINE and config.get(key, default) != default:
+            raise errors.UserError(
+                f"config.data.{key}={config[key]!r} means nothing to the source '{name}'; "
+                f'leave it at {default!r}'
+            )
+    return source(**{key: config[key] for key in taken if key in config})

@@ -1,0 +1,67 @@
+"""What happens to a batch on the device: gather, flip, scale, dequantise, pool. Pure jax."""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.errors import UserError
+
+RANGES = {'[-1,1]': (-1.0, 1.0), '[0,1]': (0.0, 1.0)}
+LEVELS = {'uint8': 255, 'uint16': 65535}
+
+
+def named(keys: jax.Array, purpose: str) -> jax.Array:
+    """Derive one key per example for a purpose, from per-example keys [B]."""
+    return jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, zlib.crc32(purpose.encode()))
+
+
+def flip(images: jax.Array, keys: jax.Array) -> jax.Array:
+    """Mirror each image [B, H, W, C] left to right with probability 1/2, by its own key [B]."""
+    mirrored = jax.vmap(jax.random.bernoulli)(keys)
+    return jnp.where(mirrored[:, None, None, None], images[:, :, ::-1, :], images)
+
+
+def scale(images: jax.Array, span: str) -> jax.Array:
+    """Scale integer images to float32 in '[-1,1]' or '[0,1]'; floats pass as they are."""
+    levels = LEVELS.get(images.dtype.name)
+    if levels is None:
+        return images.astype(jnp.float32)
+    whole = images.astype(jnp.int32)
+    if span == '[-1,1]':
+        whole = 2 * whole - levels
+    # whole numbers up to the one step that rounds: the same bits in every program around it
+    return whole.astype(jnp.float32) / levels
+
+
+def dequantise(images: jax.Array, keys: jax.Array, span: str, dtype: str) -> jax.Array:
+    """Add noise of one quantisation level to scaled images and keep them in range.
+
+    x -> (levels * x + U(0, 1)) / (levels + 1) on [0, 1] (Theis et al., 2016, arXiv:1511.01844).
+    """
+    if dtype not in LEVELS:
+        return images
+    low, high = RANGES[span]
+    levels = LEVELS[dtype]
+    noise = jax.vmap(lambda key: jax.random.uniform(key, images.shape[1:]))(keys)
+    unit = (images - low) / (high - low)
+    return (levels * unit + noise) / (levels + 1) * (high - low) + low
+
+
+def pool(images: jax.Array, height: int) -> jax.Array:
+    """Average-pool images [B, H, W, C] to a height that divides H, and the width alike."""
+    b, h, w, c = images.shape
+    factor = h // height
+    if factor == 1:
+        return images
+    return images.reshape(b, h // factor, factor, w // factor, factor, c).mean(axis=(2, 4))
+
+
+def check_resolution(shape: tuple[int, int, int], height: int | None) -> tuple[int, int, int]:
+    """Return the shape (H, W, C) after pooling; raise UserError where it does not divide."""
+    if height is None:
+        return shape
+    h, w, c = shape
+    if height < 1 or h % height or w % (h // height):
+        raise UserError(f'resolution {height} does not divide images of {h}x{w}')
+    return height, w // (h // height), c

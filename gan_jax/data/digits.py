@@ -1,0 +1,23 @@
+"""The 1,797 handwritten digits of scikit-learn, 8x8 gray, no download (Alpaydin, 1998)."""
+
+from gan_jax.data import geometry
+from gan_jax.data.arrays import Arrays
+
+
+class Source(Arrays):
+    """Serve the digits with their labels, scaled from 0..16 to 0..255."""
+
+    def __init__(
+        self,
+        size: int | str = '',
+        crop: str = 'center',
+        resize: str = 'lanczos',
+        labels: str = 'auto',
+    ):
+        # sklearn is slow to import
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images = (digits.images * (255 / 16)).round().astype('uint8')[:, :, :, None]
+        numbers = None if labels == 'none' else digits.target
+        super().__init__(images, numbers, geometry.make(size, crop, resize), 'digits')

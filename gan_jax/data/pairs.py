@@ -1,0 +1,149 @@
+"""Pairs of images: side by side in one file, or in two folders, matched by name."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from gan_jax.data import domains, geometry, images, stores
+from gan_jax.data.folder import Source as Folder
+from gan_jax.data.geometry import Geometry, Misfit
+from gan_jax.data.images import BadImage
+from gan_jax.data.protocol import BadExample, Example, Spec
+from gan_jax.errors import UserError
+
+
+class Source:
+    """Give {'input', 'target'} of pairs below a path.
+
+    direction: 'AtoB' takes A, the left half or the folder A, as the input; 'BtoA' the other one.
+    split: the folder to read, like 'train'. Size, crop and channels hold for each image of a pair.
+    """
+
+    def __init__(
+        self,
+        path: str = '',
+        split: str = '',
+        direction: str = 'AtoB',
+        size: int | str = '',
+        crop: str = 'center',
+        resize: str = 'lanczos',
+        channels: int = 0,
+        background: str = 'white',
+        on_error: str = 'raise',
+    ):
+        if direction not in ('AtoB', 'BtoA'):
+            raise UserError(f"config.data.direction='{direction}' is not allowed; AtoB or BtoA")
+        fit = geometry.make(size, crop, resize, channels, background)
+        two = domains.find(stores.open_store(path).names, split)
+        if two is None:
+            self.parts: Halves | Matched = Halves(path, split, fit, on_error)
+        else:
+            self.parts = Matched(path, two, on_error, size, crop, resize, channels, background)
+        self.order = (0, 1) if direction == 'AtoB' else (1, 0)
+        source, target = (self.parts.shapes[i] for i in self.order)
+        self.spec = Spec(
+            target, dtype=self.parts.dtype, fields=(('input', source), ('target', target))
+        )
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def name(self, index: int) -> str:
+        """Return the file name of a pair."""
+        return self.parts.name(index)
+
+    def original(self, index: int) -> tuple[int, int]:
+        """Return the size (H, W) of a pair's (first) file."""
+        return self.parts.original(index)
+
+    def __getitem__(self, index: int) -> Example:
+        both = self.parts.both(index)
+        return {'input': both[self.order[0]], 'target': both[self.order[1]]}
+
+
+class Halves:
+    """Pairs that lie side by side in one file: A left, B right."""
+
+    def __init__(self, path: str, split: str, fit: Geometry, on_error: str):
+        self.files = Folder(path, split, labels='none', on_error=on_error, channels=fit.channels)
+        self.fit = fit
+        h, w, c = self.files.spec.shape
+        self.dtype = self.files.spec.dtype
+        try:
+            height, width = fit.out(h, w // 2)
+        except Misfit as error:
+            raise UserError(f'{path}: each half {error}') from None
+        # each half is fitted, so files may differ in size where a size is given
+        self.files.geometry = dataclasses.replace(fit, size=None, crop='none')
+        self.shapes = [(height, width, c), (height, width, c)]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def name(self, index: int) -> str:
+        """Return the file name of a pair."""
+        return self.files.name(index)
+
+    def original(self, index: int) -> tuple[int, int]:
+        """Return the size (H, W) of a pair's file."""
+        return self.files.original(index)
+
+    def both(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the two halves; raises BadExample."""
+        try:
+            image = images.decode(self.files.read(index), self.files.geometry)
+            if image.shape[1] % 2:
+                raise BadImage(f'is {image.shape[1]} pixels wide, which has no two halves')
+            half = image.shape[1] // 2
+            a, b = self.fit.fit(image[:, :half]), self.fit.fit(image[:, half:])
+            if a.shape != self.shapes[0] or a.dtype != self.dtype:
+                raise BadImage(f'has halves {a.shape}, the others {self.shapes[0]}')
+        except (BadImage, Misfit) as error:
+            raise BadExample(self.name(index), str(error)) from None
+        return a, b
+
+
+class Matched:
+    """Pairs of files in two folders that have the same name, whatever its suffix."""
+
+    def __init__(self, path: str, two: tuple[str, str], on_error: str, size: int | str, crop: str,
+                 resize: str, channels: int, background: str):  # fmt: skip
+        self.sides = [
+            Folder(path, part, size, crop, resize, channels, background, 'none', on_error)
+            for part in two
+        ]
+        stems = [{stem(n): i for i, n in enumerate(s.names)} for s in self.sides]
+        alone = sorted(stems[0].keys() ^ stems[1].keys(), key=stores.natural)
+        if alone:
+            raise UserError(
+                f'{path}: {len(alone)} images of {two[0]} and {two[1]} have no partner, '
+                f"e.g. '{alone[0]}'"
+            )
+        order = sorted(stems[0], key=stores.natural)
+        self.index = [[of[name] for name in order] for of in stems]
+        self.shapes = [s.spec.shape for s in self.sides]
+        self.dtype = self.sides[0].spec.dtype
+        if self.sides[1].spec.dtype != self.dtype:
+            raise UserError(f'{path}: {two[0]} is {self.dtype}, {two[1]} is not')
+
+    def __len__(self) -> int:
+        return len(self.index[0])
+
+    def name(self, index: int) -> str:
+        """Return the file name of a pair's first image."""
+        return self.sides[0].name(self.index[0][index])
+
+    def original(self, index: int) -> tuple[int, int]:
+        """Return the size (H, W) of a pair's first file."""
+        return self.sides[0].original(self.index[0][index])
+
+    def both(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the two images; raises BadExample."""
+        a, b = (s[i[index]]['image'] for s, i in zip(self.sides, self.index, strict=True))
+        return a, b
+
+
+def stem(name: str) -> str:
+    """Return a name without its suffix."""
+    return str(pathlib.PurePosixPath(name).with_suffix(''))

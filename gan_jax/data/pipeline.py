@@ -1,0 +1,274 @@
+"""Batches as a pure function of (seed, position): resident on the device, or streamed by Grain."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from gan_jax.data import audit, device
+from gan_jax.data.order import positions
+from gan_jax.data.protocol import BadExample, Example, Spec, Subset, load
+from gan_jax.errors import UserError
+
+# batches that wait in memory are kept below this
+BUFFER_BYTES = 2**28
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """One source that is shuffled alone.
+
+    name is '' for the only one, whose examples keep their names; else it names the image.
+    """
+
+    name: str
+    source: Any
+
+    @property
+    def key(self) -> str:
+        """Return the name of this stream's indices in a resident batch."""
+        return f'index_{self.name}' if self.name else 'index'
+
+    def named(self, example: Example) -> Example:
+        """Rename the parts of an example for a batch."""
+        return {self.name: example['image']} if self.name else example
+
+
+@dataclasses.dataclass(frozen=True)
+class Loader:
+    """Map the number of a batch to the rows that this process reads; picklable."""
+
+    streams: tuple[Stream, ...]
+    seed: int
+    position: int
+    batch_size: int
+    first: int
+    rows: int
+
+    def indices(self, number: int) -> dict[str, np.ndarray]:
+        """Return {index name: int32 [rows]} of the batch of a number."""
+        start = self.position + number * self.batch_size + self.first
+        return {
+            s.key: positions(len(s.source), self.seed, start, self.rows, s.name).astype(np.int32)
+            for s in self.streams
+        }
+
+    def load(self, number: int) -> Example:
+        """Read the batch of a number; raises BadExample."""
+        where = self.indices(number)
+        batch: Example = {}
+        for stream in self.streams:
+            batch |= stream.named(load(stream.source, where[stream.key]))
+        return batch
+
+
+class Pipeline:
+    """Deliver batches from any position, and finish them on the device.
+
+    resident: the whole set as numpy arrays, for `prepare` to gather from, or None where batches
+    carry the images themselves. spec: of the prepared images. len(): the examples of one epoch.
+    """
+
+    def __init__(self, streams: tuple[Stream, ...], spec: Spec, config: Mapping[str, Any],
+                 batch_size: int, seed: int, resident: Example | None, height: int | None,
+                 process: int, processes: int):  # fmt: skip
+        self.streams = streams
+        self.source_spec = spec
+        self.spec = pooled(spec, height)
+        self.config = dict(config)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.resident = resident
+        self.rows = batch_size // processes
+        self.first = process * self.rows
+
+    def __len__(self) -> int:
+        return max(len(stream.source) for stream in self.streams)
+
+    def loader(self, position: int) -> Loader:
+        """Return the function from batch numbers to batches, counted from a position."""
+        return Loader(self.streams, self.seed, position, self.batch_size, self.first, self.rows)
+
+    def batches(self, position: int) -> Iterator[Example]:
+        """Yield this process's part of the batches from a position (in images) on, endlessly.
+
+        The iterator has .close(). Batches are numpy: images [rows, H, W, C] as the source has
+        them and labels int32 [rows], or only indices int32 [rows] for a resident set. Raises
+        UserError with the list of bad examples.
+        """
+        if self.resident is not None:
+            return self.pick(position)
+        return self.stream(position)
+
+    def pick(self, position: int) -> Iterator[Example]:
+        """Yield the indices of batches."""
+        loader = self.loader(position)
+        number = 0
+        while True:
+            yield loader.indices(number)
+            number += 1
+
+    def stream(self, position: int) -> Iterator[Example]:
+        """Yield batches that Grain's threads, and workers if there are any, read ahead."""
+        iterator = iter(self.dataset(position))
+        try:
+            while True:
+                try:
+                    batch = next(iterator)
+                except BadExample:
+                    raise self.all_bad() from None
+                yield batch
+        finally:
+            iterator.close()
+
+    def dataset(self, position: int) -> grain.IterDataset:
+        """Return the Grain data set of batches from a position on."""
+        workers = self.config['workers']
+        threads = self.config['threads'] or audit.cores()
+        size = self.source_spec.nbytes * self.rows
+        ahead = max(2, min(2 * threads, BUFFER_BYTES // size))
+        options = grain.ReadOptions(min(threads, ahead), ahead)
+        batches = grain.MapDataset.range(2**40).map(self.loader(position).load)
+        read = batches.to_iter_dataset(options)
+        if not workers:
+            return read
+        if not flags.FLAGS.is_parsed():
+            # Grain asks absl's flags, which only a program's own start parses
+            flags.FLAGS.mark_as_parsed()
+        return read.mp_prefetch(
+            grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2),
+            worker_init_fn=without_device,
+        )
+
+    def all_bad(self) -> UserError:
+        """Read everything once to list what is bad."""
+        bad: list[BadExample] = []
+        for stream in self.streams:
+            bad += audit.find_bad(stream.source, self.config['threads'], audit.LISTED)
+        total = sum(len(stream.source) for stream in self.streams)
+        return audit.report(bad, total, len(bad) <= audit.LISTED)
+
+    def prepare(self, resident: Any, batch: Any, keys: jax.Array | None) -> dict[str, jax.Array]:
+        """Finish a batch on the device: gather, flip, scale, dequantise, pool; pure.
+
+        keys: one per example, typed [b]; None for no flips and no dequantisation. Returns the
+        images as float32 [b, H, W, C] in config.data.range, and 'label' int32 [b] if there is one.
+        """
+        done: dict[str, jax.Array] = {}
+        for stream in self.streams:
+            part = batch
+            if resident is not None:
+                names = [stream.name] if stream.name else list(resident)
+                part = {name: resident[name][batch[stream.key]] for name in names}
+            for name in [stream.name] if stream.name else self.spec.images:
+                done[name] = self.finish(part[name], stream.name, name, keys)
+            if not stream.name and 'label' in part:
+                done['label'] = part['label']
+        return done
+
+    def finish(
+        self, images: jax.Array, stream: str, name: str, keys: jax.Array | None
+    ) -> jax.Array:
+        """Turn raw images [b, H, W, C] into network input; images of one stream flip alike."""
+        span = self.config['range']
+        images = jnp.asarray(images)
+        dtype = images.dtype.name
+        if keys is not None and self.config['flip']:
+            images = device.flip(images, device.named(keys, f'flip {stream}'))
+        images = device.scale(images, span)
+        if keys is not None and self.config['dequantise']:
+            images = device.dequantise(images, device.named(keys, f'noise {name}'), span, dtype)
+        return device.pool(images, self.spec.images[name][0])
+
+
+def without_device(worker: int, workers: int) -> None:
+    """Keep a worker process away from accelerators: it only reads."""
+    del worker, workers
+    os.environ['JAX_PLATFORMS'] = 'cpu'
+
+
+def pooled(spec: Spec, height: int | None) -> Spec:
+    """Return the spec of images that are pooled to a height."""
+    return dataclasses.replace(
+        spec,
+        shape=device.check_resolution(spec.shape, height),
+        fields=tuple((n, device.check_resolution(s, height)) for n, s in spec.fields),
+        dtype='float32',
+    )
+
+
+def fill(stream: Stream, threads: int) -> tuple[Example, np.ndarray, list[BadExample]]:
+    """Read a whole source: return (arrays [N, ...], the good indices, the bad examples)."""
+    n = len(stream.source)
+    arrays: Example = {}
+    done, kept, bad = 0, [], []
+    for good, batch, wrong in audit.read_all(stream.source, threads):
+        bad += wrong
+        kept.append(good)
+        for name, values in stream.named(batch).items() if batch is not None else ():
+            if name not in arrays:
+                arrays[name] = np.empty((n, *values.shape[1:]), values.dtype)
+            arrays[name][done : done + len(good)] = values
+        done += len(good)
+    return {k: v[:done] for k, v in arrays.items()}, np.concatenate(kept), bad
+
+
+def check(config: Mapping[str, Any], batch_size: int, processes: int) -> None:
+    """Raise UserError for values that no pipeline can have."""
+    span = config['range']
+    if span not in device.RANGES:
+        allowed = ' or '.join(device.RANGES)
+        raise UserError(f"config.data.range='{span}' is not allowed; write {allowed}")
+    if batch_size < 1 or batch_size % processes:
+        raise UserError(f'config.batch_size={batch_size} does not divide by {processes} processes')
+    for key in ('workers', 'threads', 'resident_mb'):
+        if config[key] < 0:
+            raise UserError(f'config.data.{key}={config[key]} is negative')
+
+
+def make(
+    source: Any,
+    config: Mapping[str, Any],
+    *,
+    batch_size: int,
+    seed: int,
+    resolution: int | None = None,
+    process: int | None = None,
+    processes: int | None = None,
+) -> Pipeline:
+    """Build the pipeline of a source.
+
+    batch_size: of all processes together; resolution: the height that images are pooled to, None
+    for their own; process, processes: this process's place, jax's own by default. Raises UserError
+    for bad values, and for bad examples of a set that is read at once.
+    """
+    process = jax.process_index() if process is None else process
+    processes = jax.process_count() if processes is None else processes
+    check(config, batch_size, processes)
+    parts = getattr(source, 'streams', None) or {'': source}
+    streams = tuple(Stream(name, part) for name, part in parts.items())
+    small = sum(len(s.source) * s.source.spec.nbytes for s in streams)
+    whole = small <= config['resident_mb'] * 2**20
+    resident: Example = {}
+    settled = []
+    for stream in streams:
+        n, on_error = len(stream.source), config['on_error']
+        good: np.ndarray = np.arange(n)
+        bad: list[BadExample] = []
+        if whole:
+            arrays, good, bad = fill(stream, config['threads'])
+            resident |= arrays
+        elif on_error == 'skip':
+            good, bad = audit.find_good(stream.source, config['threads'])
+        audit.settle(bad, n, on_error, audit.warn)
+        settled.append(Stream(stream.name, Subset(stream.source, good) if bad else stream.source))
+    return Pipeline(
+        tuple(settled), source.spec, config, batch_size, seed, resident if whole else None,
+        resolution, process, processes,
+    )  # fmt: skip

@@ -1,0 +1,246 @@
+"""Decode a source once into ArrayRecord shards with a manifest; what is done is kept."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import Any
+
+import tqdm
+
+from gan_jax.data import audit, shards, showing
+from gan_jax.data.facts import JSON, Facts, Part, read_part
+from gan_jax.data.protocol import BadExample, in_order
+from gan_jax.errors import UserError
+
+CHUNK = 64
+PLAN = 'unfinished.json'
+
+# the source that a worker process reads, set when the process starts
+_source: Any = None
+
+
+def open_in_worker(source: Any) -> None:
+    """Give a worker process its source."""
+    global _source
+    _source = source
+
+
+def read_in_worker(keep: bool, span: tuple[int, int]) -> Part:
+    """Read a part of the worker's source."""
+    return read_part(_source, *span, keep)
+
+
+@contextlib.contextmanager
+def reader(source: Any, keep: bool, workers: int, threads: int) -> Iterator[Callable]:
+    """Give a function from spans (start, stop) to their parts, read ahead in order."""
+    threads = threads or audit.cores()
+
+    def here(span: tuple[int, int]) -> Part:
+        return read_part(source, *span, keep)
+
+    if workers:
+        pool: futures.Executor = futures.ProcessPoolExecutor(
+            workers, multiprocessing.get_context('spawn'), open_in_worker, (source,)
+        )
+        function: Callable = functools.partial(read_in_worker, keep)
+    else:
+        pool, function = futures.ThreadPoolExecutor(threads), here
+    try:
+        yield functools.partial(in_order, pool, function, ahead=2 * (workers or threads))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def spans(start: int, stop: int) -> list[tuple[int, int]]:
+    """Cut a range into parts of CHUNK."""
+    return [(i, min(i + CHUNK, stop)) for i in range(start, stop, CHUNK)]
+
+
+def gather(source: Any, workers: int = 0, threads: int = 0, title: str = 'reading') -> Facts:
+    """Read a whole source and return its facts."""
+    facts = Facts()
+    with (
+        reader(source, False, workers, threads) as read,
+        tqdm.tqdm(total=len(source), desc=title, unit='img', disable=None) as bar,
+    ):
+        for span, part in with_spans(read, spans(0, len(source))):
+            facts.merge(part.facts)
+            bar.update(span[1] - span[0])
+    return facts
+
+
+def with_spans(read: Callable, parts: list[tuple[int, int]]) -> Iterator:
+    """Pair each span with its part."""
+    return zip(parts, read(parts), strict=True)
+
+
+def plan(source: Any, request: JSON) -> JSON:
+    """Return what identifies a preparation: what was asked for, of what."""
+    names = getattr(source, 'names', None)
+    listed = hashlib.sha256()
+    for name in names or ():
+        listed.update(name.encode('utf-8', 'surrogateescape') + b'\0')
+    spec = source.spec
+    return {
+        'version': shards.VERSION,
+        **request,
+        'examples': len(source),
+        'names': listed.hexdigest(),
+        'shape': list(spec.shape),
+        'dtype': spec.dtype,
+        'fields': [[name, list(shape)] for name, shape in spec.fields],
+        'classes': list(spec.classes),
+    }
+
+
+def write_json(path: pathlib.Path, data: JSON) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_suffix('.tmp')
+    draft.write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
+    os.replace(draft, path)
+
+
+def read_json(path: pathlib.Path) -> JSON | None:
+    """Return a file's JSON, or None where it is absent or damaged."""
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
+
+
+def claim(folder: pathlib.Path, wanted: JSON) -> None:
+    """Take a folder for a preparation; raises UserError where it holds something else."""
+    there = read_json(folder / shards.MANIFEST) or read_json(folder / PLAN)
+    if there is not None:
+        differ = [key for key in wanted if there.get(key) != wanted[key]]
+        if differ:
+            raise UserError(
+                f'{folder} holds a set prepared with another {", ".join(differ)}; '
+                f'give another folder, or delete this one'
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise UserError(f'{folder} is not empty; give a new folder')
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / shards.MANIFEST).exists():
+        write_json(folder / PLAN, wanted)
+
+
+def write_shard(path: pathlib.Path, parts: Iterator, bar: Any) -> JSON:
+    """Write one shard from its parts; return its facts, size and digest."""
+    # imported late: it is needed only where shards are written
+    from array_record.python import array_record_module
+
+    facts, content = Facts(), hashlib.sha256()
+    draft = path.with_suffix('.tmp')
+    writer = array_record_module.ArrayRecordWriter(str(draft), shards.OPTIONS)
+    try:
+        for span, part in parts:
+            for record in part.records:
+                writer.write(record)
+                content.update(record)
+            facts.merge(part.facts)
+            bar.update(span[1] - span[0])
+    finally:
+        writer.close()
+    os.replace(draft, path)
+    return {
+        'name': path.name,
+        'count': facts.count,
+        'bytes': path.stat().st_size,
+        'digest': content.hexdigest(),
+        'facts': facts.to_json(),
+    }
+
+
+def finished(path: pathlib.Path, on_error: str) -> JSON | None:
+    """Return the note of a shard that an earlier run finished, or None."""
+    note = read_json(path.with_suffix('.json'))
+    if note is None or not path.exists() or path.stat().st_size != note['bytes']:
+        return None
+    # bad files may have been mended since
+    return None if note['facts']['bad'] and on_error == 'raise' else note
+
+
+def prepare(
+    source: Any,
+    folder: pathlib.Path,
+    request: JSON,
+    *,
+    on_error: str = 'raise',
+    workers: int = 0,
+    threads: int = 0,
+) -> JSON:
+    """Write a source's shards, manifest and pictures to a folder; return the manifest.
+
+    request: what to record of how the source was made, like its path, crop and filter. Shards
+    that an interrupted call finished are kept. Raises UserError with the list of bad examples if
+    on_error is 'raise', and where the folder cannot be written or holds another set.
+    """
+    wanted = plan(source, request)
+    try:
+        claim(folder, wanted)
+        done = read_json(folder / shards.MANIFEST)
+        if done is None:
+            notes = write_shards(source, folder, on_error, workers, threads)
+            done = finish(folder, wanted, notes, on_error)
+    except OSError as error:
+        raise UserError(f'cannot write {folder}: {error.strerror or error}') from None
+    return done
+
+
+def write_shards(
+    source: Any, folder: pathlib.Path, on_error: str, workers: int, threads: int
+) -> list[JSON]:
+    """Write the shards that are not finished; return the notes of all."""
+    per = max(1, shards.SHARD_BYTES // shards.record_bytes(source.spec))
+    starts = range(0, len(source), per)
+    notes = []
+    with (
+        reader(source, True, workers, threads) as read,
+        tqdm.tqdm(total=len(source), desc='preparing', unit='img', disable=None) as bar,
+    ):
+        for number, start in enumerate(starts):
+            stop = min(start + per, len(source))
+            path = folder / shards.shard_name(number, len(starts))
+            note = finished(path, on_error)
+            if note is None:
+                note = write_shard(path, with_spans(read, spans(start, stop)), bar)
+                write_json(path.with_suffix('.json'), note)
+            else:
+                bar.update(stop - start)
+            notes.append(note)
+    return notes
+
+
+def finish(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str) -> JSON:
+    """Write the manifest and the pictures, and clear away the notes."""
+    facts = Facts()
+    for note in notes:
+        facts.merge(Facts.from_json(note['facts']))
+    bad = [BadExample(name, reason) for name, reason in facts.bad]
+    audit.settle(bad, wanted['examples'], on_error, audit.warn)
+    full = [n for n in notes if n['count']]
+    total = hashlib.sha256(''.join(n['digest'] for n in full).encode())
+    manifest = {
+        **wanted,
+        'count': facts.count,
+        'class_counts': dict(sorted(facts.labels.items(), key=lambda item: int(item[0]))),
+        'sizes': dict(facts.sizes.most_common()),
+        'moments': facts.moments(),
+        'skipped': facts.bad,
+        'digest': total.hexdigest(),
+        'shards': [{k: n[k] for k in ('name', 'count', 'bytes', 'digest')} for n in full],
+    }
+    write_json(folder / shards.MANIFEST, manifest)
+    showing.preview(folder)
+    h, w = manifest['shape'][:2]
+    showing.histogram(facts.sizes or {f'{h}x{w}': facts.count}, folder / 'sizes.png')
+    for left in (folder / PLAN, *((folder / n['name']).with_suffix('.json') for n in notes)):
+        left.unlink(missing_ok=True)
+    return manifest

@@ -1,0 +1,80 @@
+"""Records of prepared shards: the bytes of an example's arrays, one after the other."""
+
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from gan_jax.data.protocol import Example, Spec
+from gan_jax.errors import UserError
+
+MANIFEST = 'manifest.json'
+VERSION = 1
+# one record a group, as they are: any record is one read, without unpacking its neighbours
+OPTIONS = 'group_size:1,uncompressed,transpose:false'
+SHARD_BYTES = 2**26
+
+
+def layout(spec: Spec) -> list[tuple[str, tuple[int, ...], str]]:
+    """Return (name, shape, dtype) of the arrays in a record."""
+    fields: list[tuple[str, tuple[int, ...], str]] = [
+        (name, shape, spec.dtype) for name, shape in spec.images.items()
+    ]
+    return fields + ([('label', (), 'int32')] if spec.num_classes else [])
+
+
+def record_bytes(spec: Spec) -> int:
+    """Return the length of a record in bytes."""
+    return sum(int(np.prod(s)) * np.dtype(d).itemsize for _, s, d in layout(spec))
+
+
+def pack(example: Example, spec: Spec) -> bytes:
+    """Return the record of one example; numbers are little-endian."""
+    return b''.join(
+        np.asarray(example[name], np.dtype(dtype).newbyteorder('<')).tobytes()
+        for name, _, dtype in layout(spec)
+    )
+
+
+def unpack(records: list[bytes], spec: Spec) -> Example:
+    """Return the batch of records."""
+    table = np.frombuffer(b''.join(records), np.uint8).reshape(len(records), record_bytes(spec))
+    batch, start = {}, 0
+    for name, shape, dtype in layout(spec):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        part = np.ascontiguousarray(table[:, start : start + size])
+        batch[name] = part.view(np.dtype(dtype).newbyteorder('<')).reshape(len(records), *shape)
+        start += size
+    return batch
+
+
+def shard_name(number: int, count: int) -> str:
+    """Return the file name of a shard."""
+    return f'images-{number:05d}-of-{count:05d}.array_record'
+
+
+def spec_of(manifest: dict[str, Any]) -> Spec:
+    """Return the spec that a manifest describes."""
+    h, w, c = manifest['shape']
+    fields = tuple((name, tuple(shape)) for name, shape in manifest['fields'])
+    classes = tuple(manifest['classes'])
+    return Spec((h, w, c), len(classes), manifest['dtype'], classes, fields)
+
+
+def read_manifest(folder: pathlib.Path) -> dict[str, Any]:
+    """Return a folder's manifest; raises UserError where it is absent or damaged."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+        spec_of(manifest), manifest['shards'], manifest['count'], manifest['digest']
+    except FileNotFoundError:
+        raise UserError(
+            f'{folder} holds no prepared set (no {MANIFEST}); make one by '
+            f'python -m gan_jax.data prepare SRC {folder} --size=64'
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f'cannot read {path}: {error}') from None
+    if manifest.get('version') != VERSION:
+        raise UserError(f'{path} has version {manifest.get("version")}, this reads {VERSION}')
+    return manifest

@@ -1,0 +1,77 @@
+"""Two sets of images without pairs, as CycleGAN needs them, each shuffled alone."""
+
+from typing import Any
+
+from gan_jax.data import domains, stores
+from gan_jax.data.folder import Source as Folder
+from gan_jax.data.protocol import Example, Spec
+from gan_jax.data.tfds import Source as Tfds
+from gan_jax.errors import UserError
+
+
+class Source:
+    """Give 'a' and 'b' from folders trainA and trainB (or A and B), or of tensorflow-datasets.
+
+    split: 'train' by default; dataset: a name of tensorflow-datasets like 'cycle_gan/horse2zebra',
+    then path is its folder. Each of the two streams has epochs of its own length; the run's epoch
+    is the longer one.
+    """
+
+    def __init__(
+        self,
+        path: str = '',
+        dataset: str = '',
+        split: str = 'train',
+        size: int | str = '',
+        crop: str = 'center',
+        resize: str = 'lanczos',
+        channels: int = 0,
+        background: str = 'white',
+        on_error: str = 'raise',
+    ):
+        rest: dict[str, Any] = {
+            'size': size,
+            'crop': crop,
+            'resize': resize,
+            'channels': channels,
+            'background': background,
+            'labels': 'none',
+            'on_error': on_error,
+        }
+        split = split or 'train'
+        parts: list[Any]
+        if dataset:
+            parts = [Tfds(dataset, path, split + side, **rest) for side in 'AB']
+        else:
+            two = sides(path, split)
+            parts = [Folder(path, side, **rest) for side in two]
+        self.streams = dict(zip('ab', parts, strict=True))
+        self.spec = joined(self.streams)
+
+    def __len__(self) -> int:
+        return max(len(s) for s in self.streams.values())
+
+    def __getitem__(self, index: int) -> Example:
+        return {k: s[index % len(s)]['image'] for k, s in self.streams.items()}
+
+
+def sides(path: str, split: str) -> tuple[str, str]:
+    """Return the folders of the two sets; raises UserError where there are none."""
+    names = stores.open_store(path).names
+    two = domains.find(names, split)
+    if two is None:
+        raise UserError(
+            f"config.data.path='{path}' has no folders {split}A and {split}B; it has: "
+            f'{domains.folders(names)}'
+        )
+    return two
+
+
+def joined(streams: dict[str, Any]) -> Spec:
+    """Return the spec of two streams; raises UserError where their dtypes differ."""
+    specs = {name: s.spec for name, s in streams.items()}
+    if len({s.dtype for s in specs.values()}) > 1:
+        kinds = ', '.join(f'{name} is {s.dtype}' for name, s in specs.items())
+        raise UserError(f'the two sets differ in depth: {kinds}')
+    fields = tuple((name, s.shape) for name, s in specs.items())
+    return Spec(specs['b'].shape, dtype=specs['b'].dtype, fields=fields)

@@ -1,0 +1,233 @@
+"""Prepared shards hold what the source gives, however often their making is interrupted."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import data
+from gan_jax.data import __main__ as command
+from gan_jax.data import inspect, pipeline, prepare, prepared, protocol, shards
+from gan_jax.data.arrays import Arrays
+from gan_jax.data.geometry import Geometry
+from gan_jax.errors import UserError
+
+MADE = {'source': 'here', 'resize': 'lanczos'}
+
+
+def tiny(n=300, dtype=np.uint8, labels=True):
+    """Return n random images in 3 classes."""
+    top = np.iinfo(dtype).max
+    images = np.random.default_rng(0).integers(0, top, (n, 6, 4, 3), dtype, endpoint=True)
+    return Arrays(images, np.arange(n) % 3 if labels else None, Geometry(), 'tiny')
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    """Make a shard of about 100 examples."""
+    monkeypatch.setattr(shards, 'SHARD_BYTES', 100 * 76)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Return a folder of 12 images in two classes, of two sizes."""
+    for i in range(12):
+        path = tmp_path / 'pictures' / 'ab'[i % 2] / f'{i}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 256, (20 + i % 2 * 4, 20, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+    return tmp_path / 'pictures'
+
+
+def run(*arguments) -> int:
+    return command.main([str(a) for a in arguments])
+
+
+def same(left, right):
+    """Assert that two sources give the same examples."""
+    assert len(left) == len(right)
+    a, b = (protocol.load(s, np.arange(len(left))) for s in (left, right))
+    assert a.keys() == b.keys()
+    for key in a:
+        assert a[key].dtype == b[key].dtype
+        np.testing.assert_array_equal(a[key], b[key])
+
+
+@pytest.mark.parametrize('keys', [{}, {'dtype': np.uint16}, {'labels': False}])
+def test_a_prepared_set_is_its_source(tmp_path, keys):
+    source = tiny(**keys)
+    manifest = prepare.prepare(source, tmp_path / 'set', MADE)
+    again = prepared.Source(str(tmp_path / 'set'))
+    assert again.spec == source.spec
+    assert len(manifest['shards']) > 2
+    same(source, again)
+    scattered = np.asarray([299, 0, 150, 150, 7])
+    np.testing.assert_array_equal(again.batch(scattered)['image'], source.images[scattered])
+    np.testing.assert_array_equal(again[299]['image'], source.images[299])
+
+
+def test_the_manifest_says_what_is_inside(tmp_path):
+    source = tiny()
+    manifest = prepare.prepare(source, tmp_path / 'set', MADE)
+    assert manifest == json.loads((tmp_path / 'set' / 'manifest.json').read_text())
+    assert (manifest['count'], manifest['source'], manifest['resize']) == (300, 'here', 'lanczos')
+    assert manifest['class_counts'] == {'0': 100, '1': 100, '2': 100}
+    assert manifest['sizes'] == {'6x4': 300}
+    flat = source.images.reshape(-1, 3)
+    np.testing.assert_allclose(manifest['moments']['image']['mean'], flat.mean(axis=0))
+    np.testing.assert_allclose(manifest['moments']['image']['std'], flat.std(axis=0))
+    with Image.open(tmp_path / 'set' / 'preview.png') as preview:
+        assert preview.width >= 32 and preview.height >= 32
+    assert {p.name for p in (tmp_path / 'set').iterdir() if 'array_record' not in p.name} == {
+        'manifest.json', 'preview.png', 'sizes.png'}  # fmt: skip
+    source.images = source.images.copy()
+    source.images[7, 0, 0, 0] ^= 1
+    other = prepare.prepare(source, tmp_path / 'other', MADE)
+    assert other['digest'] != manifest['digest']
+
+
+class Interrupted:
+    """A source whose reading is interrupted once it comes to an example."""
+
+    def __init__(self, source, at):
+        self.source = source
+        self.spec = source.spec
+        self.at = at
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, index):
+        if index == self.at:
+            raise KeyboardInterrupt
+        return self.source[index]
+
+    def original(self, index):
+        return self.source.original(index)
+
+
+def test_an_interrupted_preparation_goes_on(tmp_path):
+    straight = prepare.prepare(tiny(), tmp_path / 'straight', MADE)
+    with pytest.raises(KeyboardInterrupt):
+        prepare.prepare(Interrupted(tiny(), 250), tmp_path / 'set', MADE)
+    with pytest.raises(UserError, match='holds no prepared set'):
+        prepared.Source(str(tmp_path / 'set'))
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / 'set').glob('*.array_record')}
+    assert len(kept) == 2
+    with pytest.raises(UserError, match='prepared with another resize'):
+        prepare.prepare(tiny(), tmp_path / 'set', {**MADE, 'resize': 'box'})
+    assert prepare.prepare(tiny(), tmp_path / 'set', MADE) == straight
+    assert {p: p.stat().st_mtime_ns for p in kept} == kept
+    assert not list((tmp_path / 'set').glob('*.tmp'))
+    same(tiny(), prepared.Source(str(tmp_path / 'set')))
+
+
+def test_worker_processes_write_the_same(tmp_path):
+    a = prepare.prepare(tiny(), tmp_path / 'a', MADE)
+    assert prepare.prepare(tiny(), tmp_path / 'b', MADE, workers=1) == a
+
+
+def test_bad_files_are_listed_or_left_out(tmp_path, pictures, capsys):
+    (pictures / 'a' / '4.png').write_bytes(b'nothing')
+    target = tmp_path / 'set'
+    assert run('prepare', pictures, target, '--size=8') == 2
+    error = capsys.readouterr().err
+    assert 'error: 1 of 12 examples cannot be used' in error and 'a/4.png: is no image' in error
+    assert run('prepare', pictures, target, '--size=8', '--on_error=skip') == 0
+    assert 'skipped 1 of 12 examples: a/4.png' in capsys.readouterr().err
+    manifest = json.loads((target / 'manifest.json').read_text())
+    assert manifest['count'] == 11 and manifest['skipped'][0][0] == 'a/4.png'
+
+
+def test_the_command_prepares_what_training_reads(tmp_path, pictures, capsys):
+    target = tmp_path / 'set'
+    assert run('prepare', pictures, target, '--size=8x6', '--resize=box') == 0
+    assert '--config.data.name=prepared --config.data.path=' in capsys.readouterr().out
+    keys = {**data.defaults(), 'size': '8x6', 'resize': 'box'}
+    raw = data.open_source({**keys, 'name': 'folder', 'path': str(pictures)})
+    done = data.open_source({**data.defaults(), 'name': 'prepared', 'path': str(target)})
+    assert done.spec == raw.spec and done.spec.classes == ('a', 'b')
+    same(raw, done)
+    batches = [
+        next(
+            pipeline.make(s, {**data.defaults(), 'resident_mb': 0}, batch_size=8, seed=1).batches(0)
+        )
+        for s in (raw, done)
+    ]
+    np.testing.assert_array_equal(batches[0]['image'], batches[1]['image'])
+    assert run('prepare', pictures, target, '--size=8x6', '--resize=box') == 0
+
+
+def test_unpaired_and_pairs_are_prepared(tmp_path, pictures):
+    (pictures / 'a').rename(pictures / 'trainA')
+    (pictures / 'b').rename(pictures / 'trainB')
+    assert run('prepare', pictures, tmp_path / 'two', '--size=8', '--name=unpaired') == 0
+    source = data.open_source(
+        {**data.defaults(), 'name': 'prepared', 'path': str(tmp_path / 'two')}
+    )
+    assert source.spec.images == {'a': (8, 8, 3), 'b': (8, 8, 3)}
+    assert {k: len(s) for k, s in source.streams.items()} == {'a': 6, 'b': 6}
+    for side in ('trainA', 'trainB'):
+        for i, path in enumerate(sorted((pictures / side).iterdir())):
+            path.rename(path.with_name(f'pair{i}.png'))
+    pair = ('--size=8', '--name=pairs', '--split=train')
+    assert run('prepare', pictures, tmp_path / 'pairs', *pair) == 0
+    keys = {'name': 'pairs', 'path': str(pictures), 'split': 'train', 'size': '8'}
+    raw = data.open_source({**data.defaults(), **keys})
+    same(raw, prepared.Source(str(tmp_path / 'pairs')))
+
+
+def test_inspect_prints_the_facts_and_names_what_is_bad(pictures, capsys):
+    (pictures / 'b' / '5.png').write_bytes(b'')
+    assert run('inspect', pictures, '--size=16', '--channels=1') == 0
+    out = capsys.readouterr().out
+    for line in ('examples   11 of 12', 'shape      16x16, 1 channels, uint8',
+                 'sizes seen 20x20 (6), 24x20 (5)', 'classes    2: a (6), b (5)',
+                 'b/5.png: is empty'):  # fmt: skip
+        assert line in out
+    assert run('inspect', pictures / 'nope') == 2
+    assert capsys.readouterr().err.startswith('error: ')
+
+
+def test_a_look_suggests_size_and_channels(tmp_path):
+    def looked(name, sizes, mode):
+        for i, (h, w) in enumerate(sizes):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.new(mode, (w, h)).save(tmp_path / name / f'{i}.png')
+        return inspect.summary(str(tmp_path / name))
+
+    assert looked('gray', [(256, 256)] * 3, 'L')[2:4] == ('64x64', 1)
+    assert looked('tall', [(300, 200)] * 3, 'RGB')[2:4] == ('96x64', 3)
+    assert looked('odd', [(50, 50)] * 2, 'L').size == '48x48'
+    assert looked('wild', [(300, 200), (100, 400), (90, 90)], 'RGBA')[2:4] == ('64x64', 3)
+    assert looked('small', [(28, 28)] * 2, 'L')[2:4] == ('28x28', 1)
+
+
+def test_damaged_sets_are_named(tmp_path):
+    folder = tmp_path / 'set'
+    prepare.prepare(tiny(), folder, MADE)
+    manifest = folder / 'manifest.json'
+    shard = sorted(folder.glob('*.array_record'))[1]
+    whole = shard.read_bytes()
+    # the right length, but other bytes
+    shard.write_bytes(bytes(len(whole)))
+    source = prepared.Source(str(folder))
+    with pytest.raises(UserError, match='cannot be read'):
+        pipeline.make(source, data.defaults(), batch_size=1, seed=0)
+    shard.write_bytes(whole[:-1])
+    with pytest.raises(UserError, match=f'{shard} is absent or damaged'):
+        prepared.Source(str(folder))
+    manifest.write_text('{')
+    with pytest.raises(UserError, match=r'cannot read .*manifest.json'):
+        prepared.Source(str(folder))
+
+
+def test_foreign_folders_are_left_alone(tmp_path):
+    (tmp_path / 'mine.txt').write_text('x')
+    with pytest.raises(UserError, match='is not empty'):
+        prepare.prepare(tiny(), tmp_path, MADE)
+    blocked = tmp_path / 'mine.txt' / 'set'
+    with pytest.raises(UserError, match='cannot write'):
+        prepare.prepare(tiny(), pathlib.Path(blocked), MADE)
