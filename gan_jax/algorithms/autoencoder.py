@@ -1,0 +1,108 @@
+"""A plain or denoising autoencoder: no discriminator, the same loop."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax import models, optim, rng
+from gan_jax.algorithms.protocol import Phase
+from gan_jax.errors import UserError
+from gan_jax.losses import cross_entropy
+from gan_jax.state import Mean, TrainState, apply, create, evaluate
+from gan_jax.update import advance, update
+
+Batch = dict[str, jax.Array]
+
+
+@dataclass(frozen=True)
+class Autoencoder:
+    """Train an encoder and a decoder to give images back (Vincent et al. 2008, for the noise)."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+    tx: dict[str, optax.GradientTransformationExtraArgs]
+    shape: tuple[int, int, int]
+    batch_size: int
+    images: int
+    noise: float = 0.0
+    accum: int = 1
+    columns: int = 10
+
+    def init(self, key: jax.Array) -> TrainState:
+        """Return untrained networks 'encoder' and 'decoder'."""
+        image = jnp.zeros((2, *self.shape))
+        encoder = create(self.encoder, self.tx['encoder'], rng.fold(key, 'encoder'), image)
+        code, _ = apply(self.encoder, encoder, image)
+        decoder = create(self.decoder, self.tx['decoder'], rng.fold(key, 'decoder'), code)
+        return TrainState.create({'encoder': encoder, 'decoder': decoder})
+
+    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
+        """Update both networks on the cross-entropy of pixels in [0, 1]."""
+
+        def loss_fn(nets, batch, keys):
+            image = batch['image']
+            code, encoder = apply(self.encoder, nets['encoder'], self._noised(image, keys))
+            logits, decoder = apply(self.decoder, nets['decoder'], code)
+            losses = cross_entropy(logits, image).mean(axis=(1, 2, 3))
+            nets = {'encoder': encoder, 'decoder': decoder}
+            return losses.mean(), (nets, {'loss': Mean.of(losses)})
+
+        key = rng.fold(key, 'noise', state.step)
+        names = ('encoder', 'decoder')
+        state, metrics = update(state, names, loss_fn, self.tx, batch, key, accum=self.accum)
+        return advance(state, batch), metrics
+
+    def reconstruct(self, state: TrainState, images: jax.Array) -> jax.Array:
+        """Return what the decoder makes of the codes of images [n, H, W, C]."""
+        code = evaluate(self.encoder, state.nets['encoder'], images)
+        return jax.nn.sigmoid(evaluate(self.decoder, state.nets['decoder'], code))
+
+    def sample(
+        self, state: TrainState, key: jax.Array, n: int, label: jax.Array | None = None
+    ) -> jax.Array:
+        """Raise UserError: an autoencoder has no distribution of codes to draw from."""
+        raise UserError('an autoencoder has no prior to sample from; its pictures are in samples/')
+
+    def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
+        """Return the first images of the data, and below each what comes back of it."""
+        given = batch['image'][: self.columns]
+        seen = self._noised(given, rng.example_keys(key, len(given)))
+        rows = [given, seen] if self.noise else [given]
+        return jnp.stack([*rows, self.reconstruct(state, seen)])
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the one stretch of the run."""
+        return (Phase(self.images, 0, self.batch_size),)
+
+    def _noised(self, images, keys):
+        if not self.noise:
+            return images
+        noise = jax.vmap(lambda k: jax.random.normal(k, self.shape))(keys)
+        return jnp.clip(images + self.noise * noise, 0.0, 1.0)
+
+
+def build(config: Any, spec: Any) -> Autoencoder:
+    """Build the autoencoder that a resolved config describes, for images of a spec.
+
+    Raises:
+      UserError: the data is not in [0, 1].
+    """
+    if config.data.range != '[0,1]':
+        raise UserError(
+            f"data.range={config.data.range!r} is not allowed: an autoencoder takes '[0,1]'"
+        )
+    parts = ('encoder', 'decoder')
+    return Autoencoder(
+        **{part: models.build(config.model, part, spec.shape) for part in parts},
+        tx={part: optim.make(config.optim[part], config.batch_size) for part in parts},
+        shape=spec.shape,
+        batch_size=config.batch_size,
+        images=config.duration,
+        noise=config.loss.noise,
+        accum=config.accumulate,
+        columns=config.sample.columns,
+    )

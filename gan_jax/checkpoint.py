@@ -1,0 +1,181 @@
+"""Checkpoints by Orbax: asynchronous, atomic, checked by digest, the damaged ones passed over."""
+
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
+
+from gan_jax.errors import UserError
+from gan_jax.state import digest
+
+log = logging.getLogger('gan_jax')
+
+
+class Checkpoints:
+    """Save and restore pytrees of arrays by step, in a folder.
+
+    Kept are the last `keep`, those at multiples of `keep_every` steps (0 for none), and the best
+    by the score named `best` ('' for none), where `best_mode` is 'min' or 'max'.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        *,
+        keep: int = 1,
+        keep_every: int = 0,
+        best: str = '',
+        best_mode: str = 'min',
+        read_only: bool = False,
+    ):
+        rules: list[Any] = [policy.LatestN(keep)]
+        if keep_every:
+            rules.append(policy.EveryNSteps(keep_every))
+        if best:
+            rules.append(
+                policy.BestN(
+                    get_metric_fn=lambda scores: scores[best],
+                    reverse=best_mode == 'min',
+                    n=1,
+                    keep_checkpoints_without_metrics=False,
+                )
+            )
+        self.best = best
+        self.folder = folder
+        self.manager = ocp.CheckpointManager(
+            folder.absolute(),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policy.AnyPreservationPolicy(rules),
+                create=not read_only,
+                read_only=read_only,
+            ),
+        )
+
+    def __enter__(self) -> 'Checkpoints':
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            with self._writing():
+                self.manager.close()
+        except UserError:
+            # the first error is the one to report
+            if error is None:
+                raise
+
+    def steps(self) -> list[int]:
+        """Return the steps that there are checkpoints of, in order."""
+        return sorted(self.manager.all_steps())
+
+    def save(
+        self, step: int, tree: Any, meta: dict[str, Any], scores: dict[str, float] | None = None
+    ) -> None:
+        """Write a checkpoint in the background; `tree` may be donated once this returns.
+
+        Raises:
+          UserError: this one, or the one before, cannot be written.
+        """
+        if step in self.manager.all_steps():
+            return
+        host = jax.tree.map(np.asarray, jax.device_get(tree))
+        scored = {self.best: scores[self.best]} if scores and self.best in scores else None
+        args = ocp.args.Composite(
+            tree=ocp.args.PyTreeSave(host),
+            meta=ocp.args.JsonSave({**meta, 'digest': _seal(host, meta)}),
+        )
+        with self._writing():
+            self.manager.save(step, args=args, metrics=scored)
+
+    def wait(self) -> None:
+        """Return once everything is on disk; raise UserError where it cannot be."""
+        with self._writing():
+            self.manager.wait_until_finished()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what a full or broken disk makes Orbax and TensorStore raise into a UserError."""
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            code = re.search(r"os_error_code='(\d+)'", str(error))
+            reason = os.strerror(int(code[1])) if code else _line(error)
+            raise UserError(
+                f'no checkpoint can be written in {self.folder}: {reason}; those before are kept'
+            ) from error
+
+    def meta(self, step: int | None = None) -> dict[str, Any]:
+        """Return what was saved beside the arrays at a step, or at the newest that can be read.
+
+        Raises:
+          UserError: there is no such checkpoint, or none can be read.
+        """
+        args = ocp.args.Composite(meta=ocp.args.JsonRestore())
+        return self._first(step, lambda s: dict(self.manager.restore(s, args=args).meta))[1]
+
+    def restore(self, template: Any, step: int | None = None) -> tuple[int, Any, dict[str, Any]]:
+        """Return (step, tree of host arrays, meta) of one checkpoint, or of the newest sound one.
+
+        Each checkpoint that cannot be read, or whose digest differs, is reported by name.
+
+        Raises:
+          UserError: there is no such checkpoint, or none is sound.
+        """
+        found, (tree, meta) = self._first(step, lambda s: self._read(s, template))
+        return found, tree, meta
+
+    def set_aside(self, step: int) -> None:
+        """Rename the checkpoints of later steps, which are damaged, out of the way of new ones."""
+        for later in (s for s in self.steps() if s > step):
+            aside = self.folder / f'damaged-{later}'
+            shutil.rmtree(aside, ignore_errors=True)
+            (self.folder / str(later)).rename(aside)
+        self.manager.reload()
+
+    def _first(self, step: int | None, read: Callable[[int], Any]) -> tuple[int, Any]:
+        """Return (step, what `read` gives) of one step, or of the newest that `read` can read."""
+        steps = self.steps()
+        if step is not None and step not in steps:
+            raise UserError(f'no checkpoint of step {step} in {self.folder}; there is: {steps}')
+        for candidate in [step] if step is not None else reversed(steps):
+            try:
+                return candidate, read(candidate)
+            except Exception as error:  # whatever a damaged file makes a reader raise
+                log.warning('damaged checkpoint %s: %s', self.folder / str(candidate), _line(error))
+        raise UserError(f'no checkpoint in {self.folder} can be read; there is: {steps}')
+
+    def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
+        numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
+        saved = self.manager.restore(
+            step,
+            args=ocp.args.Composite(
+                tree=ocp.args.PyTreeRestore(template, restore_args=numpy),
+                meta=ocp.args.JsonRestore(),
+            ),
+        )
+        meta = dict(saved.meta)
+        saved_as, found = meta.pop('digest'), _seal(saved.tree, meta)
+        if found != saved_as:
+            raise ValueError(f'its digest is {found}, not {saved_as} as when saved')
+        return saved.tree, meta
+
+
+def _seal(tree: Any, meta: dict[str, Any]) -> str:
+    """Return the sha256 over a pytree and what is saved beside it, as 64 hex digits."""
+    text = json.dumps(meta, sort_keys=True) + digest(tree)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _line(error: Exception) -> str:
+    """Return what an error says, in one short line."""
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

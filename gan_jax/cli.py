@@ -1,0 +1,189 @@
+"""What launch.py does: it finds the config, refuses what is misspelt, and runs a mode."""
+
+import importlib.util
+import itertools
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from absl import flags
+from absl import logging as absl_logging
+
+from gan_jax import config as configs
+from gan_jax import parallel
+from gan_jax.errors import UserError, nearest
+
+DEFAULT = 'configs/mlp_digits.py'
+
+
+def config_path(argv: list[str]) -> pathlib.Path:
+    """Return the config file that a command line names, or the default one.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    values = {f.lstrip('-'): v for f, _, v in (a.partition('=') for a in argv)}
+    following = dict(itertools.pairwise(argv))
+    name = values.get('config') or following.get('--config') or DEFAULT
+    path = pathlib.Path(name)
+    if not path.is_file():
+        folder = pathlib.Path(DEFAULT).parent
+        there = sorted(str(p) for p in folder.glob('*.py'))
+        raise UserError(
+            f'no config {name!r}{nearest(name, there)}; there is: {", ".join(there) or "none"}'
+        )
+    return path
+
+
+def check(argv: list[str], known: Any) -> None:
+    """Refuse flags that do not exist, and keys that the config does not have.
+
+    Raises:
+      UserError: names the flag or key, and the nearest that there is.
+    """
+    names = [*known, 'config']
+    keys = None
+    for flag in (a.lstrip('-').partition('=')[0] for a in argv[1:] if a.startswith('--')):
+        if flag.startswith('config.'):
+            if keys is None:
+                config = load(config_path(argv))
+                keys = [*configs.flatten(config), *_inner(config)]
+            key = flag.removeprefix('config.')
+            if key not in keys:
+                raise UserError(f'no key {key!r} in the config{_closest(key, keys)}')
+        elif flag not in names and flag.removeprefix('no') not in names:
+            raise UserError(f'no flag --{flag}{nearest(flag, names)}')
+
+
+def load(path: pathlib.Path) -> Any:
+    """Return the config that a config file makes."""
+    spec = importlib.util.spec_from_file_location(f'config_{path.stem}', path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
+
+
+def _inner(config: Any, prefix: str = '') -> list[str]:
+    """Return the dotted keys of a config that hold other keys."""
+    nodes = [k for k, v in config.items() if isinstance(v, configs.ConfigDict)]
+    return [prefix + k for k in nodes] + [
+        key for k in nodes for key in _inner(config[k], f'{prefix}{k}.')
+    ]
+
+
+def _closest(key: str, keys: list[str]) -> str:
+    """Return a hint at the nearest key, by its whole dotted name or by its last part."""
+    last = {k.rpartition('.')[2]: k for k in reversed(keys)}
+    hint = nearest(key, keys)
+    if not hint:
+        found = nearest(key.rpartition('.')[2], last)
+        hint = next(
+            (f" (did you mean '{full}'?)" for k, full in last.items() if f"'{k}'" in found), ''
+        )
+    return hint
+
+
+def quieten() -> None:
+    """Keep off the terminal what libraries print for their own authors.
+
+    Orbax logs, at length, errors that it also raises; its reader of damaged files leaves calls to
+    an event loop that is gone.
+    """
+    absl_logging.set_verbosity(absl_logging.FATAL)
+    usual = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != 'Event loop is closed':
+            usual(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def run(mode: str, config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    """Run a mode.
+
+    Raises:
+      UserError: there is no such mode, or what it needs is wrong or missing.
+    """
+    configs.one_of('mode', mode, MODES)
+    if config.deterministic:
+        parallel.repeatable()
+    parallel.start(flags.coordinator, flags.num_processes, flags.process_id)
+    cache_compilations()
+    MODES[mode](config, workdir, flags)
+
+
+def cache_compilations() -> None:
+    """Keep compiled programs in the user's cache folder, so that a second start is quick.
+
+    A cache that cannot be written is passed over: it is never a reason to fail.
+    """
+    folder = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
+    if 'jax_compilation_cache_dir' not in os.environ and not jax.config.values.get(
+        'jax_compilation_cache_dir'
+    ):
+        jax.config.update('jax_compilation_cache_dir', str(folder / 'gan_jax' / 'xla'))
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+    jax.config.update('jax_raise_persistent_cache_errors', False)
+
+
+def _train(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    from gan_jax.train import train
+
+    train(config, workdir, profile=flags.profile)
+
+
+def _sample(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    from gan_jax import inference
+
+    trained = inference.load(workdir, flags.step)
+    out = pathlib.Path(flags.out or workdir / 'generated')
+    inference.write_samples(trained, out, flags.num, flags.seed, flags.label)
+
+
+def _interpolate(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    from gan_jax import inference
+
+    trained = inference.load(workdir, flags.step)
+    out = pathlib.Path(flags.out or workdir / 'interpolation')
+    inference.write_interpolation(trained, out, flags.num, flags.seed, flags.label)
+
+
+def _dryrun(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    from gan_jax import dryrun
+
+    dryrun.show(config, shape=flags.shape, rate=flags.rate)
+
+
+MODES: dict[str, Callable[..., None]] = {
+    'train': _train,
+    'dryrun': _dryrun,
+    'sample': _sample,
+    'interpolate': _interpolate,
+}
+
+
+def define() -> flags.FlagValues:
+    """Return the flags of the command line, with none of those that libraries define."""
+    values = flags.FlagValues()
+    to: Any = {'flag_values': values}
+    folder = 'Folder of the run; runs/<name of the config> by default.'
+    flags.DEFINE_string('workdir', None, folder, **to)
+    flags.DEFINE_string('mode', 'train', f'What to do: {", ".join(MODES)}.', **to)
+    flags.DEFINE_integer('num', 64, 'sample: number of images; interpolate: of frames.', 1, **to)
+    flags.DEFINE_integer('seed', 0, 'sample, interpolate: seed of the codes.', 0, **to)
+    flags.DEFINE_integer('label', None, 'sample, interpolate: class of the images.', 0, **to)
+    flags.DEFINE_integer('step', None, 'sample, interpolate: step of the checkpoint.', 0, **to)
+    flags.DEFINE_string('out', None, 'sample, interpolate: folder to write to.', **to)
+    flags.DEFINE_string('profile', '', 'train: START:STOP, steps to trace.', **to)
+    flags.DEFINE_string('shape', '', 'dryrun: HxWxC of the images; else the data is opened.', **to)
+    flags.DEFINE_float('rate', None, 'dryrun: images per second; else they are measured.', 0, **to)
+    flags.DEFINE_string('coordinator', None, 'Several processes: host:port of the first.', **to)
+    flags.DEFINE_integer('num_processes', None, 'Several processes: how many.', 1, **to)
+    flags.DEFINE_integer('process_id', None, 'Several processes: which, from 0.', 0, **to)
+    flags.DEFINE_boolean('help', False, 'Show this text.', **to)
+    return values

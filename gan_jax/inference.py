@@ -1,0 +1,149 @@
+"""Use what a run has learnt: load it, draw images, walk through its codes."""
+
+import dataclasses
+import math
+import pathlib
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from gan_jax import config as configs
+from gan_jax import latent, pictures
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.data import Spec
+from gan_jax.errors import UserError
+from gan_jax.state import TrainState
+from gan_jax.workdir import read_config
+
+# Images drawn at once.
+CHUNK = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """Hold a trained model: its config, data spec, algorithm, state and step."""
+
+    config: ml_collections.ConfigDict
+    spec: Spec
+    algorithm: Any
+    state: TrainState
+    step: int
+
+    def sample(self, n: int, seed: int = 0, label: int | None = None) -> np.ndarray:
+        """Return n images, uint8 [n, H, W, C], by the averaged networks.
+
+        Image i depends on the seed and i alone. `label` is the class of all images; without one a
+        conditional model draws classes at random.
+
+        Raises:
+          UserError: there is no such class.
+        """
+        size = min(n, CHUNK)
+        labels = self._labels(size, label)
+        draw = jax.jit(self.algorithm.sample, static_argnums=2)
+        keys = (jax.random.fold_in(jax.random.key(seed), i) for i in range(-(-n // size)))
+        return np.concatenate([self._uint8(draw(self.state, key, size, labels)) for key in keys])[
+            :n
+        ]
+
+    def walk(self, frames: int, seed: int = 0, label: int | None = None, n: int = 16) -> np.ndarray:
+        """Return frames of n images [frames, n, H, W, C] between random codes, in a closed loop.
+
+        Codes are joined along great circles (White 2016, 1609.04468).
+
+        Raises:
+          UserError: the algorithm has no codes, or there is no such class.
+        """
+        if not hasattr(self.algorithm, 'latents'):
+            name = self.config.algorithm
+            raise UserError(f'algorithm={name!r} has no codes to walk through; gan has')
+        stops = max(2, math.ceil(frames / 16))
+        codes = self.algorithm.latents(jax.random.key(seed), stops * n).reshape(stops, n, -1)
+        labels = self._labels(n, label if label is not None or not self._classes else 0)
+        generate = jax.jit(self.algorithm.generate)
+        images = []
+        for frame in range(frames):
+            place = frame / frames * stops
+            a, b = codes[int(place)], codes[(int(place) + 1) % stops]
+            z = latent.slerp(a, b, place - int(place))
+            images.append(self._uint8(generate(self.state, z, labels)))
+        return np.stack(images)
+
+    @property
+    def _classes(self) -> int:
+        return self.config.model.get('classes', 0)
+
+    def _labels(self, n: int, label: int | None) -> np.ndarray | None:
+        if label is None:
+            return None
+        if not 0 <= label < self._classes:
+            has = f'classes 0 to {self._classes - 1}' if self._classes else 'no classes'
+            raise UserError(f'label={label} is not allowed: the model has {has}')
+        return np.full(n, label, np.int32)
+
+    def _uint8(self, images: jax.Array) -> np.ndarray:
+        return pictures.to_uint8(np.asarray(images), self.config.data.range)
+
+
+def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
+    """Load the model of a run's folder, of its newest sound checkpoint or of one step.
+
+    Raises:
+      UserError: the folder has no run, no checkpoint, or none of that step.
+    """
+    workdir = pathlib.Path(workdir)
+    config = read_config(workdir)
+    folder = workdir / 'checkpoints'
+    if not folder.is_dir() or not any(p.name.isdigit() for p in folder.iterdir()):
+        raise UserError(f'no checkpoint in {str(workdir)!r}: train first')
+    with Checkpoints(folder, read_only=True) as checkpoints:
+        meta = checkpoints.meta(step)
+        spec = read_spec(meta['spec'])
+        resolved = configs.resolve(config, meta['spec']['size'])
+        algorithm = configs.algorithm(config).build(resolved, spec)
+        shapes = jax.eval_shape(algorithm.init, jax.random.key(0))
+        step, state, _ = checkpoints.restore(shapes, step)
+    return Trained(config, spec, algorithm, jax.device_put(state), step)
+
+
+def read_spec(saved: dict[str, Any]) -> Spec:
+    """Return the spec of the data that a checkpoint was trained on."""
+    names = {f.name for f in dataclasses.fields(Spec)}
+
+    def plain(value):
+        return tuple(map(plain, value)) if isinstance(value, list) else value
+
+    return Spec(**{k: plain(v) for k, v in saved.items() if k in names})
+
+
+def write_samples(
+    trained: Trained, out: pathlib.Path, n: int, seed: int, label: int | None
+) -> None:
+    """Write n images as single PNGs and as one grid."""
+    images = trained.sample(n, seed, label)
+    for i, image in enumerate(images):
+        pictures.save_png(out / f'{i:05d}.png', image)
+    columns = math.ceil(math.sqrt(n))
+    blank = np.zeros((-n % columns, *images.shape[1:]), np.uint8)
+    rows = np.concatenate([images, blank]).reshape(-1, columns, *images.shape[1:])
+    pictures.save_png(out / 'grid.png', pictures.grid(rows))
+    print(f'{n} images of step {trained.step} and grid.png in {out}')
+
+
+def write_interpolation(
+    trained: Trained, out: pathlib.Path, frames: int, seed: int, label: int | None
+) -> None:
+    """Write a walk through the codes as GIF, and as MP4 where the encoder is installed."""
+    walk = trained.walk(frames, seed, label)
+    side = math.isqrt(walk.shape[1])
+    grids = [pictures.grid(f.reshape(side, side, *f.shape[1:])) for f in walk]
+    pictures.gif(grids, out / 'interpolation.gif', fps=16, hold=0, most=len(grids))
+    made = 'interpolation.gif'
+    try:
+        pictures.mp4(grids, out / 'interpolation.mp4')
+        made += ' and interpolation.mp4'
+    except UserError as missing:
+        print(missing)
+    print(f'{made} of step {trained.step} in {out}')

@@ -1,0 +1,127 @@
+"""What a run is at one step: immutable pytrees of arrays, and how modules read them."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+
+# Collections that an exponential average can smooth; others (spectral-norm vectors, w_avg) are
+# copied, since an average of unit vectors is not one.
+AVERAGED = ('params', 'batch_stats')
+
+
+class Net(struct.PyTreeNode):
+    """Hold one network: parameters, mutable collections, optimiser state and averaged variables."""
+
+    params: Any
+    extra: Mapping[str, Any]
+    opt_state: Any
+    ema: Mapping[str, Any] | None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Return the variables of the network as it trains."""
+        return {'params': self.params, **self.extra}
+
+    @property
+    def averaged(self) -> Mapping[str, Any]:
+        """Return the exponential average of the variables, or the variables where none is kept."""
+        return self.variables if self.ema is None else self.ema
+
+
+class TrainState(struct.PyTreeNode):
+    """Hold a whole run: counters (int32), networks by name, and what else an algorithm keeps."""
+
+    step: jax.Array
+    images: jax.Array
+    nets: dict[str, Net]
+    aux: dict[str, Any]
+
+    @classmethod
+    def create(cls, nets: dict[str, Net], aux: dict[str, Any] | None = None) -> 'TrainState':
+        """Return the state of a run that has seen nothing."""
+        zero = jnp.zeros((), jnp.int32)
+        return cls(step=zero, images=zero.copy(), nets=nets, aux=aux or {})
+
+
+class Mean(struct.PyTreeNode):
+    """Hold a running mean; merging is addition, so means can be scanned, psummed and skipped."""
+
+    total: jax.Array
+    count: jax.Array
+
+    @classmethod
+    def of(cls, values: jax.Array) -> 'Mean':
+        """Return the mean of an array of any shape."""
+        values = jnp.asarray(values, jnp.float32)
+        return cls(values.sum(), jnp.float32(values.size))
+
+    def __add__(self, other: 'Mean') -> 'Mean':
+        return Mean(self.total + other.total, self.count + other.count)
+
+
+Metrics = dict[str, Mean]
+
+
+def merge(a: Metrics, b: Metrics) -> Metrics:
+    """Return the sums of two sets of means with the same names."""
+    return {name: a[name] + b[name] for name in a}
+
+
+def create(
+    module: nn.Module,
+    tx: optax.GradientTransformation,
+    key: jax.Array,
+    *inputs: Any,
+    ema: bool = False,
+) -> Net:
+    """Initialise a module on example inputs, its optimiser, and a copy of it to average."""
+    variables = dict(module.init(key, *inputs, train=True))
+    params = variables.pop('params')
+    # A copy, never an alias: donating one buffer twice fails.
+    average = jax.tree.map(jnp.copy, {'params': params, **variables}) if ema else None
+    return Net(params=params, extra=variables, opt_state=tx.init(params), ema=average)
+
+
+def apply(
+    module: nn.Module, net: Net, *inputs: Any, train: bool = True, keys: jax.Array | None = None
+) -> tuple[Any, Net]:
+    """Run a module; return its output and the net with the collections that the run changed."""
+    output, changed = module.apply(
+        net.variables, *inputs, train=train, keys=keys, mutable=list(net.extra)
+    )
+    return output, net.replace(extra={**net.extra, **changed})
+
+
+def evaluate(module: nn.Module, net: Net, *inputs: Any) -> Any:
+    """Run a module in evaluation mode on a net's averaged variables; return its output."""
+    return module.apply(net.averaged, *inputs, train=False)
+
+
+def average(net: Net, decay: jax.Array) -> Net:
+    """Move the averaged variables towards the present ones by a factor of 1 - decay."""
+    if net.ema is None:
+        return net
+
+    def move(name, old, new):
+        if name not in AVERAGED:
+            return new
+        return jax.tree.map(lambda a, b: a + (1 - decay).astype(a.dtype) * (b - a), old, new)
+
+    return net.replace(ema={k: move(k, net.ema[k], v) for k, v in net.variables.items()})
+
+
+def digest(state: Any) -> str:
+    """Return the sha256 over a pytree's leaves in path order, as 64 hex digits."""
+    leaves = jax.tree_util.tree_flatten_with_path(jax.device_get(state))[0]
+    sha = hashlib.sha256()
+    for path, leaf in sorted((jax.tree_util.keystr(p), np.asarray(x)) for p, x in leaves):
+        sha.update(f'{path} {leaf.dtype} {leaf.shape}\n'.encode())
+        sha.update(np.ascontiguousarray(leaf).tobytes())
+    return sha.hexdigest()

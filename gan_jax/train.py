@@ -1,0 +1,359 @@
+"""The loop: the one module with side effects. It knows only the Algorithm protocol."""
+
+import json
+import logging
+import math
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import config as configs
+from gan_jax import curves, data, parallel, pictures, rng, writers
+from gan_jax.algorithms.protocol import Algorithm, Phase
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.data import pipeline as pipelines
+from gan_jax.duration import Every
+from gan_jax.errors import UserError
+from gan_jax.profile import Profile
+from gan_jax.state import Mean, Metrics, TrainState, digest, merge
+from gan_jax.update import zeros
+from gan_jax.workdir import (
+    Interrupted,
+    need_room,
+    open_workdir,
+    read_json,
+    stopping,
+    versions,
+    write_json,
+    writing,
+)
+
+log = logging.getLogger('gan_jax')
+
+
+class Run(NamedTuple):
+    """Hold what a config stands for: data, procedure, root key, and when things are due."""
+
+    config: Any
+    source: data.Source
+    algorithm: Algorithm
+    key: jax.Array
+    due: dict[str, Every]
+
+
+def open_run(config: Any, source: data.Source | None = None) -> Run:
+    """Check a config, open its data (or take `source`), and build its algorithm.
+
+    Raises:
+      UserError: something in the config, or between it and the data, is wrong.
+    """
+    configs.validate(config)
+    source = source or data.open_source(config.data)
+    configs.validate_data(config, source.spec)
+    resolved = configs.resolve(config, len(source))
+    algorithm = configs.algorithm(config).build(resolved, source.spec)
+    due = {
+        name: Every.parse(config[name].every, f'{name}.every', len(source))
+        for name in ('log', 'sample', 'checkpoint', 'eval')
+    }
+    return Run(config, source, algorithm, jax.random.key(config.seed), due)
+
+
+def train(
+    config: Any,
+    workdir: str | pathlib.Path,
+    source: data.Source | None = None,
+    profile: str = '',
+) -> TrainState:
+    """Train from a config in a folder, going on where the folder's newest checkpoint stops.
+
+    `source` replaces the data that the config names; `profile` is 'START:STOP', steps to trace
+    into workdir/profile. Of several processes the first alone writes. Returns the final state on
+    the host.
+
+    Raises:
+      UserError: bad input, or a loss that is not finite; what was saved before is kept.
+      Interrupted: SIGINT or SIGTERM came; the state is saved.
+    """
+    workdir = pathlib.Path(workdir)
+    trace = Profile(profile, workdir / 'profile')
+    run = open_run(config, source)
+    if parallel.first():
+        open_workdir(workdir, config)
+    parallel.barrier('workdir')
+    keep_every = Every.parse(config.checkpoint.keep_every, 'checkpoint.keep_every', len(run.source))
+    with (
+        writing(workdir),
+        Checkpoints(
+            workdir / 'checkpoints',
+            keep=config.checkpoint.keep,
+            keep_every=keep_every.steps(config.batch_size),
+            best=config.checkpoint.best,
+            best_mode=config.checkpoint.best_mode,
+        ) as checkpoints,
+        stopping() as stopped,
+    ):
+        return Loop(run, workdir, checkpoints, stopped, trace).train()
+
+
+class Feed(NamedTuple):
+    """Hold what one phase trains with: its data, compiled program, and first batch."""
+
+    phase: Phase
+    pipeline: pipelines.Pipeline
+    program: parallel.Program
+    constants: Any
+    example: Any
+    nothing: Metrics
+
+
+def open_feed(run: Run, phase: Phase) -> Feed:
+    """Open a phase's data and build its program; compilation comes with the first call."""
+    pipeline = pipelines.make(
+        run.source,
+        run.config.data,
+        batch_size=phase.batch_size,
+        seed=run.config.seed,
+        resolution=phase.resolution or None,
+    )
+
+    def train_step(state, resident, batch, key):
+        keys = rng.example_keys(
+            rng.fold(key, 'data', state.step), jax.tree.leaves(batch)[0].shape[0]
+        )
+        return run.algorithm.train_step(state, pipeline.prepare(resident, batch, keys), key)
+
+    def step(carry, constants, batch):
+        (state, metrics), (resident, key_data) = carry, constants
+        key = jax.random.wrap_key_data(key_data)
+        state, new = train_step(state, resident, batch, key)
+        return state, merge(metrics, new)
+
+    first: Any = pipeline.batches(0)
+    example = next(first)
+    first.close()
+    keys = rng.example_keys(run.key, jax.tree.leaves(example)[0].shape[0])
+    state = jax.eval_shape(run.algorithm.init, run.key)
+    nothing = zeros(jax.eval_shape(train_step, state, pipeline.resident, example, run.key)[1])
+    config = run.config
+    program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
+    # A typed key would go through the host at each call of a pmap over several processes.
+    constants = (pipeline.resident, jax.random.key_data(run.key))
+    constants = parallel.replicate(constants, run.config.devices)
+    prepared = jax.jit(pipeline.prepare)(constants[0], example, keys)
+    return Feed(phase, pipeline, program, constants, prepared, nothing)
+
+
+class Loop:
+    """Carry a run through its phases; the side effects of training happen here."""
+
+    def __init__(
+        self,
+        run: Run,
+        workdir: pathlib.Path,
+        checkpoints: Checkpoints,
+        stopped: Callable[[], int],
+        profile: Profile,
+    ):
+        self.run, self.workdir, self.checkpoints, self.stopped = run, workdir, checkpoints, stopped
+        self.profile = profile
+        self.phases = run.algorithm.phases()
+        self.step = self.images = 0
+        self.seconds = 0.0
+        self.scalars: dict[str, float] = {}
+        self.means: dict[str, list[float]] = {}
+        self.state = self._restore()
+        self.size = sum(leaf.nbytes for leaf in jax.tree.leaves(self.state))
+        need_room(workdir, self.size)
+        self.grid = jax.jit(run.algorithm.grid)
+        self.began = time.monotonic() - self.seconds
+        self.last = (self.images, time.monotonic())
+
+    def train(self) -> TrainState:
+        """Train through the phases that are left; return the final state on the host."""
+        if self.images >= self.phases[-1].images:
+            print(f'finished: {self.workdir} has its {self.images} images, {self.step} steps')
+            return self._finish()
+        self.out = self._writers()
+        try:
+            for phase in self.phases:
+                if self.images < phase.images:
+                    self._train(open_feed(self.run, phase))
+        finally:
+            self.profile.close()
+            self.out.close()
+        return self._finish()
+
+    def _writers(self) -> writers.Writers:
+        """Return what the run reports to; of several processes one reports."""
+        if not parallel.first():
+            return writers.Writers(())
+        return writers.open_all(self.workdir, total=self._total_steps(), step=self.step)
+
+    def _restore(self) -> TrainState:
+        """Return the state of the newest sound checkpoint, or of a run that has seen nothing."""
+        init = jax.jit(self.run.algorithm.init)
+        key = rng.fold(self.run.key, 'init')
+        if not self.checkpoints.steps():
+            return parallel.replicate(init(key), self.run.config.devices)
+        self.step, state, meta = self.checkpoints.restore(jax.eval_shape(init, key))
+        self.checkpoints.set_aside(self.step)
+        self.images, self.seconds, self.scalars = meta['images'], meta['seconds'], meta['scalars']
+        self.means = meta['means']
+        return parallel.replicate(state, self.run.config.devices)
+
+    def _total_steps(self) -> int:
+        """Return the steps of the whole run."""
+        step, images = 0, 0
+        for phase in self.phases:
+            steps = max(0, -(-(phase.images - images) // phase.batch_size))
+            step, images = step + steps, images + steps * phase.batch_size
+        return step
+
+    def _train(self, feed: Feed) -> None:
+        """Train to the end of a phase."""
+        metrics = feed.nothing | {k: Mean(*map(jnp.float32, v)) for k, v in self.means.items()}
+        carry = parallel.replicate((self.state, metrics), self.run.config.devices)
+        if not self.step:
+            self._picture(feed)
+        batches: Any = feed.pipeline.batches(self.images)
+        try:
+            while self.images < feed.phase.images:
+                n = self._steps(feed.phase)
+                stacked = jax.tree.map(lambda *x: np.stack(x), *(next(batches) for _ in range(n)))
+                self.profile.at(self.step, carry)
+                carry = feed.program(carry, feed.constants, stacked)
+                self.step, self.images = self.step + n, self.images + n * feed.phase.batch_size
+                carry = self._after(feed, carry)
+        finally:
+            batches.close()
+        self.state, self.means = carry[0], {}
+
+    def _steps(self, phase: Phase) -> int:
+        """Return how many steps the next call takes: as many as allowed until something is due."""
+        left: float = -(-(phase.images - self.images) // phase.batch_size)
+        for due in self.run.due.values():
+            left = min(left, due.steps_left(self.step, self.images, phase.batch_size))
+        return int(min(left, self.profile.steps_left(self.step), self.run.config.steps_per_call))
+
+    def _after(self, feed: Feed, carry: Any) -> Any:
+        """Do what is due after a step: log, show, save, stop. Return the carry to go on with."""
+        self.out.advance(self.step)
+        self.state, metrics = carry
+        due = {
+            k: e.due(self.step, self.images, feed.phase.batch_size) for k, e in self.run.due.items()
+        }
+        # Means and pictures of one phase are not those of the next.
+        ends = self.images >= feed.phase.images
+        if due['log'] or ends:
+            self._log(metrics)
+            metrics = parallel.replicate(feed.nothing, self.run.config.devices)
+        if due['sample'] or ends:
+            self._picture(feed)
+        signum = self._signum(due['log'])
+        if due['checkpoint'] or ends or signum:
+            self._save(metrics)
+        if signum and self.images < self.phases[-1].images:
+            self._stop(signum)
+        return self.state, metrics
+
+    def _signum(self, logged: bool) -> int:
+        """Return the signal that came, if any; several processes agree on one at log steps."""
+        if jax.process_count() == 1:
+            return self.stopped()
+        return parallel.largest(self.stopped()) if logged else 0
+
+    def _log(self, metrics: Metrics) -> None:
+        """Write the means since the last log step; the host waits for the device here."""
+        means = jax.device_get(metrics)
+        now = time.monotonic()
+        speed = (self.images - self.last[0]) / (now - self.last[1])
+        self.last, self.seconds = (self.images, now), now - self.began
+        values = {k: float(m.total / m.count) for k, m in means.items() if m.count}
+        self._check(values)
+        self.scalars |= values
+        report = {'images': self.images, 'seconds': round(self.seconds, 3)}
+        self.out.write_scalars(self.step, report | {'images_per_second': round(speed, 1)} | values)
+
+    def _check(self, values: dict[str, float]) -> None:
+        """Refuse to go on from numbers that are not finite; nothing of them is saved."""
+        bad = [k for k, v in values.items() if not math.isfinite(v)]
+        if not bad:
+            return
+        self.checkpoints.wait()
+        good = self.checkpoints.steps()
+        where = f'the newest good checkpoint is of step {good[-1]}' if good else 'none was saved'
+        last = ', '.join(f'{k} {v:.4g}' for k, v in self.scalars.items())
+        raise UserError(
+            f'{", ".join(bad)} not finite at step {self.step}; last values: {last or "none"}; '
+            f'{where}: a lower optim.*.lr or gradient clipping (optim.*.clip) may help'
+        )
+
+    def _picture(self, feed: Feed) -> None:
+        """Write the sample grid."""
+        if not parallel.first():
+            return
+        key = rng.fold(self.run.key, 'sample')
+        images = np.asarray(self.grid(self.state, key, feed.example))
+        shown = pictures.to_uint8(images, self.run.config.data.range)
+        self.out.write_images(self.step, 'samples', pictures.grid(shown))
+
+    def _save(self, metrics: Metrics) -> None:
+        """Save the state, unless the means since the last log step are not finite."""
+        means = jax.device_get(metrics)
+        self._check({k: float(m.total) for k, m in means.items()})
+        self.seconds = time.monotonic() - self.began
+        meta = {
+            'images': self.images,
+            'seconds': self.seconds,
+            'scalars': self.scalars,
+            'means': {k: [float(m.total), float(m.count)] for k, m in means.items()},
+            'config': json.loads(self.run.config.to_json_best_effort()),
+            'spec': {**self.run.source.spec.__dict__, 'size': len(self.run.source)},
+            'versions': versions(),
+        }
+        need_room(self.workdir, self.size)
+        self.checkpoints.save(self.step, self.state, meta, self.scalars)
+
+    def _stop(self, signum: int) -> None:
+        """Leave a run that a signal ended, with everything on disk."""
+        self.checkpoints.wait()
+        self._summary()
+        raise Interrupted(
+            signum,
+            f'stopped at step {self.step}, saved in {self.workdir}; '
+            'the same command goes on from there',
+        )
+
+    def _summary(self) -> None:
+        """Draw the curves and the animation of the run so far."""
+        if not parallel.first():
+            return
+        curves.loss_curves(self.workdir / 'metrics.jsonl', self.workdir / 'losses.png')
+        pictures.gif(pictures.files(self.workdir / 'samples'), self.workdir / 'progress.gif')
+
+    def _finish(self) -> TrainState:
+        """Write what a finished run leaves, and print its digest."""
+        state = jax.device_get(self.state)
+        self.checkpoints.wait()
+        result = {
+            'step': self.step,
+            'images': self.images,
+            'seconds': round(self.seconds, 3),
+            'metrics': self.scalars,
+            'digest': digest(state),
+            'versions': versions(),
+            'device': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
+        }
+        if not parallel.first():
+            return state
+        if read_json(self.workdir / 'result.json').get('digest') != result['digest']:
+            self._summary()
+            write_json(self.workdir / 'result.json', result)
+        print(f'digest {result["digest"]}', flush=True)
+        return state

@@ -1,0 +1,151 @@
+"""A run's folder: its config, whether a run may go on in it, and leaving it at a signal."""
+
+import importlib.metadata
+import json
+import logging
+import pathlib
+import platform
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ml_collections
+
+from gan_jax import config as configs
+from gan_jax import pictures
+from gan_jax.errors import UserError
+
+log = logging.getLogger('gan_jax')
+
+# What is kept free for pictures, events and metrics between two checkpoints.
+SPARE = 2**23
+PACKAGES = ('gan_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
+
+
+class Interrupted(Exception):
+    """Stop a run that a signal ended; everything is saved."""
+
+    def __init__(self, signum: int, message: str):
+        super().__init__(message)
+        self.signum = signum
+
+
+def open_workdir(workdir: pathlib.Path, config: Any) -> pathlib.Path:
+    """Make a run's folder, or check that the run in it has the same config.
+
+    Keys that do not change what is learnt may differ, with a warning.
+
+    Raises:
+      UserError: the folder cannot be written, or holds a run of another config.
+    """
+    path = workdir / 'config.json'
+    with writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            _compare(workdir, read_config(workdir), config)
+        write_json(path, json.loads(config.to_json_best_effort()))
+    return workdir
+
+
+@contextmanager
+def writing(workdir: pathlib.Path) -> Iterator[None]:
+    """Name the run's folder where it cannot be written.
+
+    Raises:
+      UserError: what a full or broken disk, or one without the permission, says.
+    """
+    try:
+        yield
+    except OSError as error:
+        # What names a file elsewhere, such as one of the data, speaks for itself.
+        if error.filename and not str(error.filename).startswith(str(workdir)):
+            raise
+        raise UserError(
+            f'workdir={str(workdir)!r} cannot be written: {error.strerror or error}'
+        ) from error
+
+
+def need_room(workdir: pathlib.Path, size: int) -> None:
+    """Refuse to fill a disk: it must hold `size` bytes more, and what a run writes besides.
+
+    Raises:
+      UserError: the disk is (nearly) full.
+    """
+    needed, free = size + SPARE, shutil.disk_usage(workdir).free
+    if free < needed:
+        raise UserError(
+            f'workdir={str(workdir)!r} is on a full disk: {free >> 20} MiB are free, and the next '
+            f'checkpoint needs {-(-needed // 2**20)} MiB; what was saved before is kept'
+        )
+
+
+def _compare(workdir: pathlib.Path, old: Any, new: Any) -> None:
+    flat = configs.flatten(ml_collections.ConfigDict(json.loads(new.to_json_best_effort())))
+    matter, harmless = configs.differences(configs.flatten(old), flat)
+    if matter:
+        raise UserError(
+            f'workdir={str(workdir)!r} holds a run of another config: {", ".join(matter)}; '
+            'take another --workdir, or the config that it was made with'
+        )
+    if harmless:
+        log.warning('going on with changed keys: %s', ', '.join(harmless))
+
+
+def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
+    """Return the config of the run in a folder.
+
+    Raises:
+      UserError: there is no run, or its config cannot be read.
+    """
+    path = workdir / 'config.json'
+    try:
+        return ml_collections.ConfigDict(json.loads(path.read_text()))
+    except FileNotFoundError as error:
+        raise UserError(f'no run in {str(workdir)!r}: it has no config.json') from error
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path} cannot be read: {error}') from error
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Write a JSON file in one step."""
+    with pictures.replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + '\n', 'utf-8')
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """Return the object of a JSON file, {} where there is none or it cannot be read."""
+    try:
+        return dict(json.loads(path.read_text('utf-8')))
+    except (OSError, ValueError):
+        return {}
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], int]]:
+    """Turn the first SIGINT or SIGTERM into a flag, which the yielded function returns.
+
+    A second signal acts as usual.
+    """
+    came: list[int] = []
+
+    def note(signum, frame):
+        came.append(signum)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: came[0] if came else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    found = {'python': platform.python_version()}
+    for name in PACKAGES:
+        found[name] = importlib.metadata.version(name)
+    return found

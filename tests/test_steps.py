@@ -1,0 +1,261 @@
+"""Invariants of the steps: what they change, that they repeat, and that devices do not matter."""
+
+import re
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import config as configs
+from gan_jax import models, parallel, rng
+from gan_jax.data import Spec
+from gan_jax.judge import Targets
+from gan_jax.state import merge
+from gan_jax.update import lazily, zeros
+
+SHAPE = (8, 8, 1)
+
+
+def tiny(norm='none', model=None, **changes):
+    """Return the algorithm of a small config, trained by plain SGD.
+
+    Adam divides by the gradient's size, and so makes much of rounding.
+    """
+    config = configs.base()
+    config.batch_size = 16
+    config.duration = '1000st'
+    config.model = model or models.node(
+        'dcgan',
+        prior='normal',
+        g={'z_dim': 4, 'widths': (8, 4), 'norm': norm, 'dropout': 0.2},
+        d={'widths': (4, 8), 'norm': norm, 'dropout': 0.2},
+    )
+    for optimiser in config.optim.values():
+        optimiser.update({'name': 'sgd', 'lr': 0.1})
+    config.ema.half_life = '100img'
+    with config.unlocked():
+        config.update_from_flattened_dict(changes)
+    configs.validate(config)
+    return configs.algorithm(config).build(configs.resolve(config, 100), Spec(SHAPE))
+
+
+def batches(steps, n=16, seed=0):
+    """Return random images for some steps."""
+    images = np.random.default_rng(seed).uniform(-1, 1, (steps, n, *SHAPE)).astype(np.float32)
+    return {'image': images}
+
+
+def run(algorithm, data, how='pmap', devices=1, most=1, each=1):
+    """Train on batches [steps, ...]; return the final state and merged metrics on the host."""
+    key = jax.random.key(0)
+    state = algorithm.init(key)
+    first = jax.tree.map(lambda x: x[0], data)
+    metrics = zeros(jax.eval_shape(algorithm.train_step, state, first, key)[1])
+
+    def step(carry, constants, batch):
+        state, new = algorithm.train_step(carry[0], batch, constants)
+        return state, merge(carry[1], new)
+
+    program = parallel.program(step, how, devices, most)
+    carry, key = parallel.replicate((state, metrics), devices), parallel.replicate(key, devices)
+    for start in range(0, len(data['image']), each):
+        part = jax.tree.map(lambda x: x[start : start + each], data)  # noqa: B023
+        carry = program(carry, key, part)
+    return jax.device_get(carry)
+
+
+def gradients(before, after, name):
+    """Return what SGD moved of a net."""
+    return jax.tree.map(lambda a, b: b - a, before.nets[name].params, after.nets[name].params)
+
+
+@pytest.fixture(scope='module')
+def plain():
+    return tiny()
+
+
+def test_each_step_leaves_the_other_net_bit_identical():
+    algorithm = tiny(norm='batch')
+    state = algorithm.init(jax.random.key(1))
+    batch = jax.tree.map(lambda x: x[0], batches(1))
+    after_d = jax.jit(algorithm.d_step)(state, batch, jax.random.key(0))[0]
+    after_g = jax.jit(algorithm.g_step)(state, batch, jax.random.key(0))[0]
+    chex.assert_trees_all_equal(after_d.nets['g'], state.nets['g'])
+    chex.assert_trees_all_equal(after_g.nets['d'], state.nets['d'])
+    for after, name in ((after_d, 'd'), (after_g, 'g')):
+        moved = [np.abs(x).max() for x in jax.tree.leaves(gradients(state, after, name))]
+        assert min(moved) > 0
+        extra = state.nets[name].extra, after.nets[name].extra
+        assert any((a != b).any() for a, b in zip(*map(jax.tree.leaves, extra), strict=True))
+
+
+def test_two_runs_are_equal_and_seeds_differ(plain):
+    data = batches(3)
+    chex.assert_trees_all_equal(run(plain, data), run(plain, data))
+    one = plain.init(jax.random.key(0)).nets['g'].params
+    two = plain.init(jax.random.key(1)).nets['g'].params
+    assert any((a != b).any() for a, b in zip(*map(jax.tree.leaves, (one, two)), strict=True))
+
+
+def test_scanned_steps_equal_a_loop(plain):
+    data = batches(6)
+    ones = run(plain, data, most=4)
+    for each in (2, 4):
+        chex.assert_trees_all_equal(ones, run(plain, data, most=4, each=each))
+
+
+def test_scanned_steps_equal_single_programs():
+    # The CPU compiles convolutions in loops differently; products of matrices it does not.
+    node = models.node(
+        'mlp', prior='normal', g={'z_dim': 4, 'dropout': 0.2}, d={'norm': 'batch', 'dropout': 0.2}
+    )
+    algorithm, data = tiny(model=node), batches(6)
+    chex.assert_trees_all_equal(run(algorithm, data), run(algorithm, data, most=6, each=6))
+
+
+def test_a_step_is_traced_once(plain):
+    @chex.assert_max_traces(n=1)
+    def step(state, batch, key):
+        return plain.train_step(state, batch, key)[0]
+
+    chex.clear_trace_counter()
+    jitted, state, data = jax.jit(step), plain.init(jax.random.key(0)), batches(8)
+    for i in range(8):
+        state = jitted(state, {'image': data['image'][i]}, jax.random.key(0))
+    assert state.step == 8
+    assert state.images == 8 * 16
+
+
+@pytest.mark.parametrize('norm', ['none', 'batch'])
+def test_eight_devices_equal_one(norm):
+    algorithm, data = tiny(norm=norm), batches(3)
+    one, eight = run(algorithm, data), run(algorithm, data, devices=8)
+    assert eight[0].images == one[0].images == 48
+    chex.assert_trees_all_close(one[0], eight[0], rtol=2e-4, atol=2e-5)
+
+
+def test_pmap_and_shard_map_give_the_same_bits():
+    algorithm, data = tiny(norm='batch'), batches(4)
+    a = run(algorithm, data, 'pmap', 4, most=2, each=2)
+    b = run(algorithm, data, 'shard_map', 4, most=2, each=2)
+    chex.assert_trees_all_equal(a, b)
+
+
+def test_accumulation_equals_the_full_batch():
+    data = batches(2)
+    full, parts = run(tiny(), data), run(tiny(accumulate=2), data)
+    chex.assert_trees_all_close(full[0], parts[0], rtol=1e-4, atol=1e-5)
+    means = [{k: m.total / m.count for k, m in r[1].items()} for r in (full, parts)]
+    chex.assert_trees_all_close(*means, rtol=1e-4)
+
+
+@pytest.mark.parametrize('how', ['pmap', 'shard_map'])
+def test_one_all_reduce_for_an_update(plain, how):
+    key = jax.random.key(0)
+    state = plain.init(key)
+
+    def step(carry, constants, batch):
+        return plain.d_step(carry, batch, constants)[0]
+
+    program = parallel.program(step, how, 4)
+    text = program.lower(state, key, batches(1)).compile().as_text()
+    assert len(re.findall(r'= .* all-reduce(?:-start)?\(', text)) == 1
+    assert not re.findall(r' (?:all-gather|all-to-all|collective-permute)\(', text)
+
+
+def test_lazily_runs_each_nth_step_and_reports_only_then():
+    algorithm = tiny(**{'loss.n_critic': 3})
+    state, key, data = algorithm.init(jax.random.key(0)), jax.random.key(0), batches(6)
+    step = jax.jit(algorithm.train_step)
+    for i in range(6):
+        before = state
+        state, metrics = step(state, {'image': data['image'][i]}, key)
+        moved = any(
+            (a != b).any()
+            for a, b in zip(
+                *(jax.tree.leaves(s.nets['g'].params) for s in (before, state)), strict=True
+            )
+        )
+        assert moved == (i % 3 == 2)
+        assert bool(metrics['g_loss'].count) == moved
+        assert metrics['d_loss'].count
+
+
+def test_lazily_of_one_is_the_step_itself():
+    def step(state, batch, key):
+        return state, {}
+
+    assert lazily(1, step) is step
+
+
+def test_ema_follows_its_closed_form(plain):
+    state, key = plain.init(jax.random.key(0)), jax.random.key(0)
+    chex.assert_trees_all_equal(state.nets['g'].ema['params'], state.nets['g'].params)
+    after, _ = jax.jit(plain.g_step)(state, {'image': batches(1)['image'][0]}, key)
+    decay = 0.5 ** (16 / 100)
+    old, new = state.nets['g'].params, after.nets['g'].params
+    expected = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, old, new)
+    chex.assert_trees_all_close(after.nets['g'].ema['params'], expected, rtol=1e-5, atol=1e-7)
+    assert state.nets['d'].ema is None
+
+
+def test_draws_do_not_depend_on_devices():
+    def draw(carry, constants, batch):
+        keys = rng.example_keys(constants, len(batch))
+        drawn = jax.vmap(lambda k: jax.random.normal(k, ()))(keys)
+        weights = jnp.arange(16.0).reshape(-1, len(batch))[parallel.index()]
+        return carry + parallel.pmean((drawn * weights).sum()) * parallel.size()
+
+    key, sums = jax.random.key(3), []
+    for devices in (1, 2, 8):
+        program = parallel.program(draw, 'pmap', devices)
+        sums.append(program(jnp.float32(0), key, np.zeros((1, 16), np.float32)))
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'loss.real': (0.8, 1.0), 'loss.fake': (0.0, 0.2), 'loss.flip': 0.05},
+        {'loss.batching': 'mixed'},
+        {'loss.reuse_z': True, 'loss.noise': 0.1, 'loss.noise_decay': '64img'},
+        {'loss.name': 'hinge'},
+        {'loss.name': 'relativistic'},
+        {'loss.name': 'wasserstein', 'optim.g.name': 'rmsprop', 'optim.d.name': 'rmsprop'},
+    ],
+)
+def test_switches_train(changes):
+    algorithm = tiny(**changes)
+    state, key = algorithm.init(jax.random.key(0)), jax.random.key(0)
+    after, metrics = jax.jit(algorithm.train_step)(state, {'image': batches(1)['image'][0]}, key)
+    assert all(np.isfinite(m.total) for m in metrics.values())
+    for name in 'gd':
+        assert any(np.any(x != 0) for x in jax.tree.leaves(gradients(state, after, name)))
+
+
+def test_penalties_weigh_and_skip():
+    algorithm = tiny(**{'penalties.r1.weight': 1.0, 'penalties.r1.every': 2})
+    state, key = algorithm.init(jax.random.key(0)), jax.random.key(0)
+    step = jax.jit(algorithm.train_step)
+    counts = []
+    for i in range(3):
+        state, metrics = step(state, {'image': batches(3)['image'][i]}, key)
+        counts.append(float(metrics['r1'].count))
+    assert counts == [16.0, 0.0, 16.0]
+
+
+def test_soft_targets_stay_in_their_ranges():
+    keys = rng.example_keys(jax.random.key(0), 4096)
+    real, fake = Targets((0.8, 1.0), (0.0, 0.2)).draw(keys)
+    assert 0.8 <= real.min() < 0.81 and 0.99 < real.max() <= 1.0
+    assert 0.0 <= fake.min() < 0.01 and 0.19 < fake.max() <= 0.2
+    flipped, _ = Targets(flip=0.05).draw(keys)
+    assert abs(float((flipped == 0).mean()) - 0.05) < 0.015
+
+
+def test_instance_noise_decays_to_nothing():
+    algorithm = tiny(**{'loss.noise': 0.5, 'loss.noise_decay': '100img'})
+    sigma = [float(algorithm._sigma(jnp.int32(images))) for images in (0, 50, 100, 1000)]
+    np.testing.assert_allclose(sigma, [0.5, 0.25, 0.0, 0.0])
