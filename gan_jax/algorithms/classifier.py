@@ -1,0 +1,102 @@
+"""A classifier of the data set's own labels: one network in the same loop, for metrics to use."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax import models, optim, rng
+from gan_jax.algorithms.protocol import Phase
+from gan_jax.errors import UserError
+from gan_jax.state import Mean, TrainState, apply, create, evaluate
+from gan_jax.update import advance, ema_decay, update
+
+Batch = dict[str, jax.Array]
+NET = 'classifier'
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Train a network to name the class of an image, by the cross-entropy of its logits."""
+
+    network: nn.Module
+    tx: dict[str, optax.GradientTransformationExtraArgs]
+    shape: tuple[int, int, int]
+    batch_size: int
+    images: int
+    ema_half_life: int = 0
+    ema_ramp: float = 0.0
+    accum: int = 1
+    rows: int = 8
+    columns: int = 8
+
+    def init(self, key: jax.Array) -> TrainState:
+        """Return the untrained network 'classifier'."""
+        image = jnp.zeros((2, *self.shape))
+        ema = self.ema_half_life > 0
+        net = create(self.network, self.tx[NET], rng.fold(key, NET), image, ema=ema)
+        return TrainState.create({NET: net})
+
+    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
+        """Update the network on a batch of images and labels."""
+
+        def loss_fn(nets, batch, keys):
+            (_, logits), net = apply(self.network, nets[NET], batch['image'], keys=keys)
+            label = batch['label']
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+            metrics = {'loss': Mean.of(losses), 'accuracy': Mean.of(logits.argmax(-1) == label)}
+            return losses.mean(), ({NET: net}, metrics)
+
+        key = rng.fold(key, 'dropout', state.step)
+        decay = ema_decay(state.images, self.ema_half_life, self.ema_ramp, self.batch_size)
+        state, metrics = update(
+            state, [NET], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
+        )
+        return advance(state, batch), metrics
+
+    def classify(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return (features [n, d], logits [n, classes]) of images, by the averaged network."""
+        return evaluate(self.network, state.nets[NET], images)
+
+    def sample(
+        self, state: TrainState, key: jax.Array, n: int, label: jax.Array | None = None
+    ) -> jax.Array:
+        """Raise UserError: a classifier makes no images."""
+        raise UserError('a classifier makes no images; metrics take its run by --weights')
+
+    def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
+        """Return images of the data in the order of the classes that they are taken for."""
+        columns = min(self.columns, len(batch['image']))
+        rows = min(self.rows, len(batch['image']) // columns)
+        images = batch['image'][: rows * columns]
+        order = jnp.argsort(self.classify(state, images)[1].argmax(-1))
+        return images[order].reshape(rows, columns, *self.shape)
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the one stretch of the run."""
+        return (Phase(self.images, 0, self.batch_size),)
+
+
+def build(config: Any, spec: Any) -> Classification:
+    """Build the classifier that a resolved config describes, for images of a spec.
+
+    Raises:
+      UserError: the data has no labels, or the network does not fit its images.
+    """
+    if not spec.num_classes:
+        raise UserError(f'a classifier needs labels; data.name={config.data.name!r} has none')
+    return Classification(
+        network=models.build(config.model, NET, spec.shape, config.precision),
+        tx={NET: optim.make(config.optim[NET], config.batch_size)},
+        shape=spec.shape,
+        batch_size=config.batch_size,
+        images=config.duration,
+        ema_half_life=config.ema.half_life,
+        ema_ramp=config.ema.ramp,
+        accum=config.accumulate,
+        rows=config.sample.rows,
+        columns=config.sample.columns,
+    )

@@ -1,0 +1,112 @@
+"""The certificate: a number together with all that it depends on."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+from typing import Any
+
+import jax
+
+from gan_jax.errors import UserError
+from gan_jax.metrics import weights
+
+VERSION = 1
+PACKAGES = ('flax', 'jax', 'jaxlib', 'numpy', 'pillow', 'scipy')
+# two numbers can be compared if they agree in all of these
+PROTOCOL = (
+    'metric',
+    'version',
+    'parameters',
+    'real.count',
+    'real.digest',
+    'fake.count',
+    'features.network',
+    'features.resize',
+    'features.sha256',
+    'features.conversion',
+    'generator.ema',
+    'generator.truncation',
+)
+FIELDS = (
+    'metric', 'value', 'standard_error', 'standard_error_over', 'version', 'parameters', 'real',
+    'fake', 'features', 'generator', 'seed', 'repeats', 'packages', 'hardware', 'seconds',
+)  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """Return the versions and the hardware that a number was computed with."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions['gan_jax'] = gan_jax_version()
+    versions['python'] = platform.python_version()
+    device = f'{jax.device_count()} x {jax.devices()[0].device_kind}'
+    hardware = {'device': device, 'cpus': os.cpu_count(), 'machine': platform.machine()}
+    return {'packages': versions, 'hardware': hardware}
+
+
+def gan_jax_version() -> str:
+    try:
+        return importlib.metadata.version('gan_jax')
+    except importlib.metadata.PackageNotFoundError:
+        return 'unknown'
+
+
+def encode(certificates: Any) -> str:
+    """Return JSON with sorted keys: the same content gives the same bytes."""
+    return json.dumps(certificates, sort_keys=True, indent=1, allow_nan=False) + '\n'
+
+
+def write(path: str | pathlib.Path, certificates: list[dict]) -> None:
+    """Write certificates as a JSON list, whole or not at all."""
+    weights.atomic(pathlib.Path(path), encode(certificates).encode())
+
+
+def read(path: str | pathlib.Path) -> dict[str, dict]:
+    """Return the certificates in a file, by metric; raise UserError where it holds none."""
+    try:
+        content = json.loads(pathlib.Path(path).read_text())
+        entries = content if isinstance(content, list) else [content]
+        result = {entry['metric']: entry for entry in entries}
+        if not result or any('value' not in entry for entry in entries):
+            raise KeyError('value')
+        return result
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path} holds no certificates ({error!r})') from None
+
+
+def field(certificate: dict, path: str) -> Any:
+    """Return a field by its dotted path; None where it is not there."""
+    value: Any = certificate
+    for key in path.split('.'):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def differences(a: dict, b: dict) -> list[str]:
+    """Return the fields of the protocol in which two certificates differ, with both values."""
+    pairs = [(path, field(a, path), field(b, path)) for path in PROTOCOL]
+    return [f'{path} ({x} and {y})' for path, x, y in pairs if x != y]
+
+
+def compare(a: dict, b: dict) -> dict[str, Any]:
+    """Return the difference of two numbers of one protocol, and what is known of its error.
+
+    Raises:
+      UserError: the protocols differ; names the fields.
+    """
+    different = differences(a, b)
+    if different:
+        name = a.get('metric')
+        raise UserError(f'{name}: not comparable, they differ in {"; ".join(different)}')
+    errors = [a.get('standard_error'), b.get('standard_error')]
+    known = [e for e in errors if e is not None]
+    error = sum(e * e for e in known) ** 0.5 if len(known) == 2 else None
+    difference = b['value'] - a['value']
+    return {
+        'metric': a['metric'],
+        'a': a['value'],
+        'b': b['value'],
+        'difference': difference,
+        'standard_error': error,
+    }

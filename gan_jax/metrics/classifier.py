@@ -1,0 +1,47 @@
+"""Features, classes and probabilities by a classifier that this package trained on the data."""
+
+import pathlib
+
+import jax
+import numpy as np
+
+from gan_jax import inference
+from gan_jax.data.device import scale
+from gan_jax.errors import UserError
+from gan_jax.metrics.features import Extractor, Parallel
+from gan_jax.state import digest
+
+
+def extractor(path: str | pathlib.Path) -> Extractor:
+    """Make the features of a trained classifier; path is the folder of its run.
+
+    Images must have the size and channels that it was trained on; `--size` brings them there.
+
+    Raises:
+      UserError: no such run, or the run of another algorithm.
+    """
+    if not path:
+        raise UserError(
+            "--features=classifier needs --weights=, the folder of a classifier's run: "
+            'python launch.py --config=configs/classifier_mnist.py trains one'
+        )
+    trained = inference.load(path)
+    if not hasattr(trained.algorithm, 'classify'):
+        raise UserError(f'{path} is a run of {trained.config.algorithm}, not of a classifier')
+    shape = tuple(trained.algorithm.shape)
+
+    def classify(state, images):
+        return trained.algorithm.classify(state, scale(images, trained.config.data.range))
+
+    run = Parallel(jax.jit(classify), trained.state)
+
+    def apply(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if images.shape[1:] != shape:
+            raise UserError(
+                f'the classifier in {path} takes images of {shape}, not {images.shape[1:]}: '
+                'give --size'
+            )
+        return run(images)
+
+    sha = digest(trained.state.nets['classifier'].averaged)
+    return Extractor('classifier', 'none', sha, 'none: the size of its training images', apply)

@@ -1,0 +1,332 @@
+"""Metrics on sets of images and on generators: certificates, the cache, the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import config as configs
+from gan_jax import data, models, optim
+from gan_jax.errors import UserError
+from gan_jax.metrics import __main__ as command
+from gan_jax.metrics import certificate, classifier, evaluate, features, sets
+from gan_jax.metrics.comparison import Protocol, compare_sets
+from gan_jax.metrics.evaluate import Options
+from gan_jax.metrics.evaluator import Evaluator
+from gan_jax.metrics.features import Extractor
+from gan_jax.models.classifier import Classifier
+from gan_jax.train import train
+
+SMALL = Options(kid_subsets=3, kid_subset_size=10, splits=2)
+EVERY = ('fid', 'kid', 'mmd2', 'prdc', 'swd', 'is', 'fid-per-class', 'label-accuracy',
+         'class-coverage')  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Keep the tests out of the user's cache."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    return tmp_path / 'cache' / 'gan_jax'
+
+
+def mean_colours(name='classifier', calls=None):
+    """Make an extractor that needs no network: means of rows, and ten of them as logits."""
+
+    def apply(images):
+        if calls is not None:
+            calls.append(len(images))
+        rows = images.astype(np.float32).mean((2, 3)) / 255
+        return rows, np.tile(rows, (1, 3))[:, :10]
+
+    return Extractor(name, 'legacy', 'f' * 64, 'none', apply)
+
+
+def digits(**keys):
+    return sets.open_set('digits', **keys)
+
+
+def image_set(images, labels=None):
+    class Source:
+        spec = data.Spec(images.shape[1:], 10, str(images.dtype))
+
+        def __len__(self):
+            return len(images)
+
+        def __getitem__(self, i):
+            return {'image': images[i]} | ({} if labels is None else {'label': labels[i]})
+
+    return sets.ImageSet('made', '', Source(), '[0,1]')
+
+
+class TestSets:
+    def test_the_same_pixels_have_the_same_digest_however_they_are_stored(self, tmp_path):
+        images = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3), np.uint8)
+        np.save(tmp_path / 'x.npy', images)
+        (tmp_path / 'folder').mkdir()
+        for i, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / 'folder' / f'{i}.png')
+        found = [sets.open_set(str(tmp_path / name)) for name in ('x.npy', 'folder')]
+        digests = [sets.digest(s.batches(np.arange(5), size)) for s in found for size in (2, 5)]
+        assert len(set(digests)) == 1
+        images[3, 2, 1, 0] ^= 1
+        np.save(tmp_path / 'x.npy', images)
+        other = sets.open_set(str(tmp_path / 'x.npy'))
+        assert sets.digest(other.batches(np.arange(5), 2)) != digests[0]
+
+    def test_conversions_to_uint8(self):
+        deep = np.array([0, 257, 65535], np.uint16)
+        np.testing.assert_array_equal(sets.to_uint8(deep), [0, 1, 255])
+        floats = np.array([-1, 0, 1], np.float32)
+        np.testing.assert_array_equal(sets.to_uint8(floats, '[-1,1]'), [0, 128, 255])
+        np.testing.assert_array_equal(sets.to_uint8(floats[1:], '[0,1]'), [0, 255])
+        with pytest.raises(UserError, match='NaN'):
+            sets.to_uint8(np.array([np.nan]))
+
+    def test_a_choice_depends_on_the_seed_alone(self):
+        chosen = digits().choose(20, 3, 'fake')
+        np.testing.assert_array_equal(chosen, digits().choose(20, 3, 'fake'))
+        assert len(set(chosen)) == 20
+        assert list(chosen) != list(digits().choose(20, 4, 'fake'))
+        with pytest.raises(UserError, match='5000 images wanted, but fake digits has 1797'):
+            digits().choose(5000, 0, 'fake')
+
+
+class TestFeatures:
+    def test_nan_names_the_image(self):
+        def apply(images):
+            result = images.reshape(len(images), -1).astype(np.float32)
+            result[result.sum(1) == 0] = np.nan
+            return result, result[:, :0]
+
+        images = np.ones((9, 2, 2, 1), np.uint8)
+        images[7] = 0
+        extractor = Extractor('classifier', 'none', '', '', apply)
+        with pytest.raises(UserError, match='example 7 of made has features with NaN'):
+            features.of_set(extractor, image_set(images), np.arange(9), 4)
+
+    def test_the_cache_is_by_content_network_and_resizer(self, cache):
+        calls = []
+        extractor, images = mean_colours(calls=calls), digits()
+        first, digest = features.reference(extractor, images, np.arange(50), 16)
+        n = len(calls)
+        again, same = features.reference(extractor, images, np.arange(50), 16)
+        assert (len(calls), same) == (n, digest)
+        np.testing.assert_array_equal(first.features, again.features)
+        np.testing.assert_array_equal(first.labels, again.labels)
+        features.reference(extractor._replace(resize='clean'), images, np.arange(50), 16)
+        features.reference(extractor._replace(sha256='0'), images, np.arange(50), 16)
+        features.reference(extractor, images, np.arange(49), 16)
+        assert len(list((cache / 'features').iterdir())) == 4
+
+    def test_a_broken_cache_file_is_computed_anew(self, cache):
+        extractor, images = mean_colours(), digits()
+        first, _ = features.reference(extractor, images, np.arange(20), 16)
+        (path,) = (cache / 'features').iterdir()
+        path.write_bytes(path.read_bytes()[:100])
+        again, _ = features.reference(extractor, images, np.arange(20), 16)
+        np.testing.assert_array_equal(first.features, again.features)
+
+    def test_an_interrupted_extraction_leaves_no_cache(self, cache):
+        def apply(images):
+            raise KeyboardInterrupt
+
+        extractor = mean_colours()._replace(apply=apply)
+        with pytest.raises(KeyboardInterrupt):
+            features.reference(extractor, digits(), np.arange(20), 16)
+        assert not cache.exists()
+
+
+class TestCertificates:
+    def run(self, fake=None, **keys):
+        protocol = Protocol(EVERY, 60, 90, batch_size=32, options=SMALL)._replace(**keys)
+        return compare_sets(digits(), fake or digits(), mean_colours(), protocol)
+
+    def test_every_result_says_what_it_depends_on(self):
+        results = {r['metric']: r for r in self.run()}
+        assert {'classifier-frechet', 'classifier-kid', 'classifier-score'} <= set(results)
+        for result in results.values():
+            assert set(result) == set(certificate.FIELDS)
+            assert (result['real']['count'], result['fake']['count']) == (90, 60)
+            assert len(result['real']['digest']) == 64
+        assert results['classifier-kid']['standard_error_over'] == 'subsets'
+        assert results['classifier-score']['standard_error_over'] == 'splits'
+        assert results['classifier-frechet']['standard_error'] is None
+
+    def test_the_same_command_gives_the_same_bytes_but_for_the_seconds(self):
+        runs = [self.run() for _ in range(2)]
+        for result in runs[0] + runs[1]:
+            assert result.pop('seconds') >= 0
+        assert certificate.encode(runs[0]) == certificate.encode(runs[1])
+
+    def test_repeats_give_a_standard_error(self):
+        single = self.run(metrics=('fid',))
+        (result,) = self.run(metrics=('fid',), repeats=3)
+        assert result['standard_error_over'] == 'repeats'
+        assert result['standard_error'] > 0
+        assert result['value'] != single[0]['value']
+
+    def test_identical_sets_are_zero(self):
+        results = self.run(num=0, num_real=0, metrics=('fid', 'kid', 'mmd2', 'swd'))
+        assert [r['value'] for r in results] == [0.0] * 4
+
+    def test_too_few_images_are_refused_before_anything_is_computed(self):
+        def apply(images):
+            raise AssertionError
+
+        extractor = mean_colours()._replace(apply=apply)
+        protocol = Protocol(('kid',), 90, 999)
+        with pytest.raises(UserError, match='kid needs at least 1000 images; real has 999'):
+            compare_sets(digits(), digits(), extractor, protocol)
+
+    def test_comparable_numbers_are_compared(self):
+        (a,), (b,) = (
+            self.run(metrics=('fid',), repeats=2),
+            self.run(metrics=('fid',), repeats=2, seed=9),
+        )
+        b['real'] = a['real']
+        result = certificate.compare(a, b)
+        assert result['difference'] == b['value'] - a['value']
+        assert result['standard_error'] > 0
+
+    @pytest.mark.parametrize(
+        'path', ['real.digest', 'real.count', 'fake.count', 'features.resize', 'features.sha256',
+                 'features.network', 'version', 'generator.truncation', 'parameters']
+    )  # fmt: skip
+    def test_different_protocols_are_refused_by_name(self, path):
+        (a,), (b,) = self.run(metrics=('fid',)), self.run(metrics=('fid',))
+        *parents, leaf = path.split('.')
+        node = b
+        for key in parents:
+            node = node[key]
+        node[leaf] = 'other'
+        with pytest.raises(UserError, match=path.replace('.', r'\.')):
+            certificate.compare(a, b)
+
+
+def test_names_hold_network_and_resizer():
+    fid = mean_colours('inception')
+    assert evaluate.title('fid', fid) == 'fid-legacy'
+    assert evaluate.title('fid', fid._replace(resize='clean')) == 'fid-clean'
+    assert evaluate.title('fid', mean_colours('inception768')) == 'fid768-legacy'
+    assert evaluate.title('fid-per-class', fid) == 'fid-per-class-legacy'
+    assert evaluate.title('fid', mean_colours()) == 'classifier-frechet'
+
+
+class TestEvaluator:
+    def images(self, seed, number, n, labels):
+        rng = np.random.default_rng([seed, number])
+        return rng.integers(0, 256, (n, 8, 8, 1), np.uint8)
+
+    def test_a_generator_is_evaluated_again_and_again(self):
+        calls = []
+        protocol = Protocol(('fid', 'prdc'), 40, 60, batch_size=16)
+        evaluator = Evaluator(digits(), mean_colours(calls=calls), protocol)
+        first = dict(evaluator.run(self.images, {'step': 1}))
+        n = len(calls)
+        assert dict(evaluator.run(self.images, {'step': 2})) == first
+        # the reference is not computed again
+        assert len(calls) - n == 3
+        (result, *_) = evaluator.certificates(self.images, {'step': 3, 'ema': True})
+        assert result['generator'] == {'step': 3, 'ema': True, 'digest': None, 'truncation': None}
+        assert result['fake']['count'] == 40
+
+    def test_labels_follow_the_reference(self):
+        asked = []
+
+        def sample(seed, number, n, labels):
+            asked.append(labels)
+            return self.images(seed, number, n, labels)
+
+        protocol = Protocol(('label-accuracy',), 40, batch_size=16)
+        dict(Evaluator(digits(), mean_colours(), protocol, conditional=True).run(sample))
+        assert [len(a) for a in asked] == [16, 16, 16]
+        assert set(np.concatenate(asked)) <= set(range(10))
+
+    def test_a_generator_must_make_something(self):
+        with pytest.raises(UserError, match='num=0'):
+            Evaluator(digits(), mean_colours(), Protocol())
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """Train a classifier of scikit-learn's digits."""
+    config = configs.base()
+    config.algorithm = 'classifier'
+    config.data.update({'name': 'digits'})
+    options = models.fields(Classifier, {'widths': (16, 32), 'hidden': 32})
+    config.model = {'name': 'classifier', 'classes': 10, 'classifier': options}
+    config.optim = {'classifier': {**optim.defaults(), 'lr': 1e-2, 'b1': 0.9}}
+    config.batch_size, config.duration, config.devices = 128, '80st', 1
+    for node in (config.log, config.sample, config.checkpoint):
+        node.every = '80st'
+    workdir = tmp_path_factory.mktemp('run') / 'classifier'
+    train(config, workdir)
+    return workdir
+
+
+class TestClassifier:
+    def test_it_learns_and_gives_the_metrics_of_its_name(self, run, tmp_path, capsys):
+        out = tmp_path / 'out.json'
+        status = command.main(
+            ['digits', 'digits', '--features=classifier', f'--weights={run}', f'--out={out}',
+             '--metrics=label-accuracy,class-coverage,fid,is', '--batch-size=599']
+        )  # fmt: skip
+        assert status == 0
+        results = certificate.read(out)
+        assert results['classifier-label-accuracy']['value'] > 0.95
+        assert results['classifier-class-coverage']['value'] == 1
+        assert results['classifier-score']['value'] > 8
+        assert results['classifier-frechet']['value'] == 0
+        assert 'classifier-frechet 0' in capsys.readouterr().out
+        assert command.main(['compare', str(out), str(out)]) == 0
+        assert json.loads(capsys.readouterr().out)[0]['difference'] == 0
+
+    def test_other_sizes_and_other_runs_are_refused(self, run, tmp_path):
+        extractor = classifier.extractor(run)
+        with pytest.raises(UserError, match='give --size'):
+            extractor.apply(np.zeros((1, 9, 8, 1), np.uint8))
+        with pytest.raises(UserError, match='--weights='):
+            classifier.extractor('')
+
+    def test_stacked_counts_modes_by_channel(self, run, tmp_path):
+        images = np.concatenate([b.images for b in digits().batches(np.arange(90), 90)])
+        labels = np.concatenate([b.labels for b in digits().batches(np.arange(90), 90)])
+        rgb = np.stack([images[:30, ..., 0], images[30:60, ..., 0], images[60:, ..., 0]], -1)
+        np.save(tmp_path / 'x.npy', rgb)
+        extractor = classifier.extractor(run)
+        channelwise = extractor._replace(apply=lambda x: extractor.apply(x[..., :1]))
+        made = sets.open_set(str(tmp_path / 'x.npy'))
+        results = compare_sets(made, made, channelwise, Protocol(('stacked',)))
+        truth = len(set(labels[:30] * 100 + labels[30:60] * 10 + labels[60:]))
+        assert abs(results[0]['value'] - truth) <= 3
+
+    def test_without_labels_there_is_no_classifier(self):
+        module = configs.algorithm(configs.ConfigDict({'algorithm': 'classifier'}))
+        config = configs.base()
+        with pytest.raises(UserError, match='needs labels'):
+            module.build(config, data.Spec((8, 8, 1)))
+
+
+class TestCommandLine:
+    @pytest.mark.parametrize(
+        ('argv', 'message'),
+        [
+            (['digits'], 'required: fake'),
+            (['digits', 'digits', '--metrics=fd'], "no metric 'fd' (did you mean 'fid'?)"),
+            (['digits', 'digits', '--resize=lanczos', '--weights=x'], "no resizer 'lanczos'"),
+            (['digits', 'digits', '--weights=nowhere.pth'], "no weights file 'nowhere.pth'"),
+            (['nowhere/at/all', 'digits'], "no file, folder or data set 'nowhere/at/all'"),
+            (['compare', 'a.json'], 'two files'),
+            (['compare', 'a.json', 'b.json'], 'a.json holds no certificates'),
+            (['digits', 'digits', '--features=classifier'], 'the folder of a classifier'),
+            (['digits', 'digits', '--numb=4'], 'unrecognized arguments'),
+        ],
+    )
+    def test_mistakes_are_one_line_and_status_two(self, argv, message, capsys):
+        assert command.main(argv) == 2
+        captured = capsys.readouterr()
+        assert captured.err.startswith('error: ')
+        assert message in captured.err
+        assert captured.err.count('\n') == 1
+        assert not captured.out
