@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import grain
@@ -15,6 +15,8 @@ from gan_jax.data import audit, device
 from gan_jax.data.order import positions
 from gan_jax.data.protocol import BadExample, Example, Spec, Subset, load
 from gan_jax.errors import UserError
+
+Batches = Generator[Example, None, None]
 
 # batches that wait in memory are kept below this
 BUFFER_BYTES = 2**28
@@ -95,7 +97,7 @@ class Pipeline:
         """Return the function from batch numbers to batches, counted from a position."""
         return Loader(self.streams, self.seed, position, self.batch_size, self.first, self.rows)
 
-    def batches(self, position: int) -> Iterator[Example]:
+    def batches(self, position: int) -> Batches:
         """Yield this process's part of the batches from a position (in images) on, endlessly.
 
         The iterator has .close(). Batches are numpy: images [rows, H, W, C] as the source has
@@ -106,7 +108,7 @@ class Pipeline:
             return self.pick(position)
         return self.stream(position)
 
-    def pick(self, position: int) -> Iterator[Example]:
+    def pick(self, position: int) -> Batches:
         """Yield the indices of batches."""
         loader = self.loader(position)
         number = 0
@@ -114,7 +116,7 @@ class Pipeline:
             yield loader.indices(number)
             number += 1
 
-    def stream(self, position: int) -> Iterator[Example]:
+    def stream(self, position: int) -> Batches:
         """Yield batches that Grain's threads, and workers if there are any, read ahead."""
         iterator = iter(self.dataset(position))
         try:

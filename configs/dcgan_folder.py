@@ -1,0 +1,40 @@
+"""DCGAN on any folder, zip or tar of images: it looks at them and picks size, channels and width.
+
+python launch.py --config=configs/dcgan_folder.py --config.data.path=MY_IMAGES --workdir=runs/mine
+
+Images are cropped to the shape that most of them have, and brought to at most 64 pixels; other
+sizes: --config.data.size=128 or 96x64. 200 thousand images in all. `python -m gan_jax.data inspect
+MY_IMAGES` prints what is seen; `prepare` decodes a large set once.
+"""
+
+from gan_jax import config as configs
+from gan_jax import models
+from gan_jax.data import geometry
+from gan_jax.data import inspect as inspection
+
+
+def get_config():
+    """Return the config; empty size and widths, and 0 channels, stand for what the data says."""
+    config = configs.base()
+    config.data.update({'name': 'folder', 'path': '', 'flip': True})
+    config.model = models.node('dcgan', prior='normal', g={'widths': ()}, d={'widths': ()})
+    config.batch_size = 64
+    config.duration = '200kimg'
+    config.ema.half_life = '10kimg'
+    config.sample.every = '500st'
+    config.checkpoint.every = '1000st'
+    return config
+
+
+def complete(config):
+    """Fill in what was left open, from a look at the images."""
+    seen = inspection.summary(config.data.path, config.data.split)
+    config.data.name = seen.name
+    config.data.size = config.data.size or seen.size
+    config.data.channels = config.data.channels or seen.channels
+    side = min(geometry.parse_size(config.data.size))
+    # The smallest image is 4 to 7 pixels; each doubling halves the number of channels.
+    doublings = max(1, (side // 4).bit_length() - 1)
+    widths = tuple(64 * 2**i for i in range(doublings))
+    config.model.d.widths = config.model.d.widths or widths
+    config.model.g.widths = config.model.g.widths or widths[::-1]
