@@ -1,6 +1,5 @@
 """Train a GAN, or use one: python launch.py --config=configs/NAME.py [--workdir=DIR]."""
 
-import logging
 import pathlib
 import sys
 
@@ -19,6 +18,8 @@ def main(argv: list[str]) -> None:
       UserError: the command line, or what it asks for, is wrong.
       Interrupted: a signal stopped training; everything is saved.
     """
+    # Keys of a config are refused before its name.
+    argv = [argv[0], *sorted(argv[1:], key=lambda a: not a.startswith('--config='))]
     values = cli.define()
     cli.check(argv, values)
     path = cli.config_path(argv)
@@ -35,13 +36,14 @@ def main(argv: list[str]) -> None:
     if values.help:
         print(__doc__, values.get_help())
         return
+    if values.mode in cli.OF_A_CONFIG:
+        cli.complete(path, config.value)
     workdir = pathlib.Path(values.workdir or f'runs/{path.stem}')
     cli.run(values.mode, config.value, workdir, values)
 
 
 def launch(argv: list[str]) -> int:
     """Run `main`; print what a user has to know of a failure in one line, and return the status."""
-    logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.WARNING)
     try:
         main(argv)
     except UserError as error:
@@ -61,7 +63,7 @@ def launch(argv: list[str]) -> int:
 
 
 if __name__ == '__main__':
-    cli.quieten()
+    cli.set_up_logging()
     status = launch(sys.argv)
     sys.stdout.flush()
     sys.exit(status)

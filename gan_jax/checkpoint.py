@@ -88,8 +88,9 @@ class Checkpoints:
         """
         if step in self.manager.all_steps():
             return
-        host = jax.tree.map(np.asarray, jax.device_get(tree))
+        host = jax.tree.map(np.array, jax.device_get(tree))
         scored = {self.best: scores[self.best]} if scores and self.best in scores else None
+        meta = json.loads(json.dumps(meta))  # a copy: it is written later, and may change by then
         args = ocp.args.Composite(
             tree=ocp.args.PyTreeSave(host),
             meta=ocp.args.JsonSave({**meta, 'digest': _seal(host, meta)}),

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import logging
 import os
 import pathlib
 import sys
@@ -60,11 +61,25 @@ def check(argv: list[str], known: Any) -> None:
 
 def load(path: pathlib.Path) -> Any:
     """Return the config that a config file makes."""
+    return _module(path).get_config()
+
+
+def complete(path: pathlib.Path, config: Any) -> None:
+    """Let a config file fill in what depends on keys that the command line has set.
+
+    A file that needs this has a function `complete(config)`.
+    """
+    fill = getattr(_module(path), 'complete', None)
+    if fill is not None:
+        fill(config)
+
+
+def _module(path: pathlib.Path) -> Any:
     spec = importlib.util.spec_from_file_location(f'config_{path.stem}', path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.get_config()
+    return module
 
 
 def _inner(config: Any, prefix: str = '') -> list[str]:
@@ -87,12 +102,14 @@ def _closest(key: str, keys: list[str]) -> str:
     return hint
 
 
-def quieten() -> None:
-    """Keep off the terminal what libraries print for their own authors.
+def set_up_logging() -> None:
+    """Print warnings as one line each, and nothing that libraries print for their own authors.
 
     Orbax logs, at length, errors that it also raises; its reader of damaged files leaves calls to
     an event loop that is gone.
     """
+    # By force: some library has set it up when it was imported.
+    logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.WARNING, force=True)
     absl_logging.set_verbosity(absl_logging.FATAL)
     usual = sys.unraisablehook
 
@@ -142,7 +159,7 @@ def _sample(config: Any, workdir: pathlib.Path, flags: Any) -> None:
 
     trained = inference.load(workdir, flags.step)
     out = pathlib.Path(flags.out or workdir / 'generated')
-    inference.write_samples(trained, out, flags.num, flags.seed, flags.label)
+    inference.write_samples(trained, out, flags.num or 64, flags.seed, flags.label)
 
 
 def _interpolate(config: Any, workdir: pathlib.Path, flags: Any) -> None:
@@ -150,7 +167,18 @@ def _interpolate(config: Any, workdir: pathlib.Path, flags: Any) -> None:
 
     trained = inference.load(workdir, flags.step)
     out = pathlib.Path(flags.out or workdir / 'interpolation')
-    inference.write_interpolation(trained, out, flags.num, flags.seed, flags.label)
+    inference.write_interpolation(trained, out, flags.num or 64, flags.seed, flags.label)
+
+
+def _eval(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    from gan_jax import evaluation
+
+    keys = ('metrics', 'num', 'features', 'resize', 'weights', 'repeats', 'seed')
+    changes = {key: flags[key].value for key in keys if flags[key].present}
+    out = pathlib.Path(flags.out) if flags.out else None
+    for found in evaluation.evaluate_run(workdir, flags.step, changes, out):
+        error = found['standard_error']
+        print(found['metric'], f'{found["value"]:.6g}', f'+- {error:.2g}' if error else '')
 
 
 def _dryrun(config: Any, workdir: pathlib.Path, flags: Any) -> None:
@@ -164,7 +192,12 @@ MODES: dict[str, Callable[..., None]] = {
     'dryrun': _dryrun,
     'sample': _sample,
     'interpolate': _interpolate,
+    'eval': _eval,
 }
+
+
+# Modes that start from the config; the others take that of the run in the workdir.
+OF_A_CONFIG = ('train', 'dryrun')
 
 
 def define() -> flags.FlagValues:
@@ -174,11 +207,18 @@ def define() -> flags.FlagValues:
     folder = 'Folder of the run; runs/<name of the config> by default.'
     flags.DEFINE_string('workdir', None, folder, **to)
     flags.DEFINE_string('mode', 'train', f'What to do: {", ".join(MODES)}.', **to)
-    flags.DEFINE_integer('num', 64, 'sample: number of images; interpolate: of frames.', 1, **to)
-    flags.DEFINE_integer('seed', 0, 'sample, interpolate: seed of the codes.', 0, **to)
+    flags.DEFINE_integer('num', None, 'sample, eval: of images; interpolate: of frames.', 1, **to)
+    flags.DEFINE_integer('seed', 0, 'sample, interpolate, eval: seed of the codes.', 0, **to)
     flags.DEFINE_integer('label', None, 'sample, interpolate: class of the images.', 0, **to)
-    flags.DEFINE_integer('step', None, 'sample, interpolate: step of the checkpoint.', 0, **to)
-    flags.DEFINE_string('out', None, 'sample, interpolate: folder to write to.', **to)
+    flags.DEFINE_integer(
+        'step', None, 'sample, interpolate, eval: step of the checkpoint.', 0, **to
+    )
+    flags.DEFINE_string('out', None, 'sample, interpolate: folder to write to; eval: file.', **to)
+    flags.DEFINE_list('metrics', None, "eval: names such as fid,kid,prdc; else the config's.", **to)
+    flags.DEFINE_string('features', None, 'eval: inception, inception768 or classifier.', **to)
+    flags.DEFINE_string('resize', None, 'eval: legacy, tf1 or clean.', **to)
+    flags.DEFINE_string('weights', None, 'eval: file or run of the feature network.', **to)
+    flags.DEFINE_integer('repeats', None, 'eval: draws, for a standard error.', 1, **to)
     flags.DEFINE_string('profile', '', 'train: START:STOP, steps to trace.', **to)
     flags.DEFINE_string('shape', '', 'dryrun: HxWxC of the images; else the data is opened.', **to)
     flags.DEFINE_float('rate', None, 'dryrun: images per second; else they are measured.', 0, **to)

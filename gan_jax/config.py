@@ -71,7 +71,18 @@ def base() -> ConfigDict:
                 'best': '',
                 'best_mode': 'min',
             },
-            'eval': {'every': '0st', 'metrics': (), 'num': 10_000},
+            'eval': {
+                'every': '0st',
+                'metrics': (),
+                'num': 10_000,
+                'num_real': 0,
+                'features': 'inception',
+                'resize': 'legacy',
+                'weights': '',
+                'repeats': 1,
+                'seed': 0,
+                'batch_size': 32,
+            },
         }
     )
 
@@ -129,6 +140,7 @@ def validate(config: ConfigDict) -> None:
     _validate_loss(config)
     _validate_range(config)
     _validate_batch(config)
+    _require(config.ema.ramp >= 0, 'ema.ramp', config.ema.ramp, '0 for none, or more')
 
 
 def algorithm(config: ConfigDict) -> Any:

@@ -1,7 +1,11 @@
 """Codes: how they are drawn, and how one walks between them."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+
+from gan_jax.errors import UserError, nearest
 
 
 def normal(key: jax.Array, dim: int) -> jax.Array:
@@ -15,6 +19,16 @@ def uniform(key: jax.Array, dim: int) -> jax.Array:
 
 
 PRIORS = {'normal': normal, 'uniform': uniform}
+
+
+def prior(name: str) -> Callable[[jax.Array, int], jax.Array]:
+    """Return the prior of a name; raise UserError with the names there are."""
+    if name not in PRIORS:
+        there = ', '.join(PRIORS)
+        raise UserError(
+            f'model.prior={name!r} is not known{nearest(name, PRIORS)}; there is: {there}'
+        )
+    return PRIORS[name]
 
 
 def slerp(a: jax.Array, b: jax.Array, t: float) -> jax.Array:

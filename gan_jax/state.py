@@ -92,16 +92,28 @@ def create(
 def apply(
     module: nn.Module, net: Net, *inputs: Any, train: bool = True, keys: jax.Array | None = None
 ) -> tuple[Any, Net]:
-    """Run a module; return its output and the net with the collections that the run changed."""
+    """Run a module; return its output and the net with the collections that the run changed.
+
+    A module with a field `compute_dtype` gets its inputs in that type, which layers keep for their
+    activations; parameters, running statistics and outputs are float32 all the same.
+    """
+    dtype = jnp.dtype(getattr(module, 'compute_dtype', jnp.float32))
     output, changed = module.apply(
-        net.variables, *inputs, train=train, keys=keys, mutable=list(net.extra)
+        net.variables, *_as(inputs, dtype), train=train, keys=keys, mutable=list(net.extra)
     )
+    output = _as(output, jnp.dtype(jnp.float32))
     return output, net.replace(extra={**net.extra, **changed})
 
 
 def evaluate(module: nn.Module, net: Net, *inputs: Any) -> Any:
     """Run a module in evaluation mode on a net's averaged variables; return its output."""
     return module.apply(net.averaged, *inputs, train=False)
+
+
+def _as(tree: Any, dtype: Any) -> Any:
+    """Return a pytree whose float32 and bfloat16 arrays are of a type."""
+    wide = (jnp.float32, jnp.bfloat16)
+    return jax.tree.map(lambda x: x.astype(dtype) if x.dtype in wide else x, tree)
 
 
 def average(net: Net, decay: jax.Array) -> Net:
@@ -115,6 +127,15 @@ def average(net: Net, decay: jax.Array) -> Net:
         return jax.tree.map(lambda a, b: a + (1 - decay).astype(a.dtype) * (b - a), old, new)
 
     return net.replace(ema={k: move(k, net.ema[k], v) for k, v in net.variables.items()})
+
+
+def finite(state: TrainState) -> dict[str, jax.Array]:
+    """Tell of each network whether all its parameters are finite."""
+
+    def check(net):
+        return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(net.params)]).all()
+
+    return {name: check(net) for name, net in state.nets.items()}
 
 
 def digest(state: Any) -> str:

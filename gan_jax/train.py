@@ -5,25 +5,24 @@ import logging
 import math
 import pathlib
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import config as configs
 from gan_jax import curves, data, parallel, pictures, rng, writers
-from gan_jax.algorithms.protocol import Algorithm, Phase
+from gan_jax.algorithms.protocol import Phase
 from gan_jax.checkpoint import Checkpoints
-from gan_jax.data import pipeline as pipelines
 from gan_jax.duration import Every
 from gan_jax.errors import UserError
 from gan_jax.profile import Profile
-from gan_jax.state import Mean, Metrics, TrainState, digest, merge
-from gan_jax.update import zeros
+from gan_jax.run import Feed, Run, open_feed, open_run
+from gan_jax.state import Mean, Metrics, TrainState, digest, finite
 from gan_jax.workdir import (
+    AtOnce,
     Interrupted,
+    Stop,
     need_room,
     open_workdir,
     read_json,
@@ -34,34 +33,6 @@ from gan_jax.workdir import (
 )
 
 log = logging.getLogger('gan_jax')
-
-
-class Run(NamedTuple):
-    """Hold what a config stands for: data, procedure, root key, and when things are due."""
-
-    config: Any
-    source: data.Source
-    algorithm: Algorithm
-    key: jax.Array
-    due: dict[str, Every]
-
-
-def open_run(config: Any, source: data.Source | None = None) -> Run:
-    """Check a config, open its data (or take `source`), and build its algorithm.
-
-    Raises:
-      UserError: something in the config, or between it and the data, is wrong.
-    """
-    configs.validate(config)
-    source = source or data.open_source(config.data)
-    configs.validate_data(config, source.spec)
-    resolved = configs.resolve(config, len(source))
-    algorithm = configs.algorithm(config).build(resolved, source.spec)
-    due = {
-        name: Every.parse(config[name].every, f'{name}.every', len(source))
-        for name in ('log', 'sample', 'checkpoint', 'eval')
-    }
-    return Run(config, source, algorithm, jax.random.key(config.seed), due)
 
 
 def train(
@@ -101,54 +72,6 @@ def train(
         return Loop(run, workdir, checkpoints, stopped, trace).train()
 
 
-class Feed(NamedTuple):
-    """Hold what one phase trains with: its data, compiled program, and first batch."""
-
-    phase: Phase
-    pipeline: pipelines.Pipeline
-    program: parallel.Program
-    constants: Any
-    example: Any
-    nothing: Metrics
-
-
-def open_feed(run: Run, phase: Phase) -> Feed:
-    """Open a phase's data and build its program; compilation comes with the first call."""
-    pipeline = pipelines.make(
-        run.source,
-        run.config.data,
-        batch_size=phase.batch_size,
-        seed=run.config.seed,
-        resolution=phase.resolution or None,
-    )
-
-    def train_step(state, resident, batch, key):
-        keys = rng.example_keys(
-            rng.fold(key, 'data', state.step), jax.tree.leaves(batch)[0].shape[0]
-        )
-        return run.algorithm.train_step(state, pipeline.prepare(resident, batch, keys), key)
-
-    def step(carry, constants, batch):
-        (state, metrics), (resident, key_data) = carry, constants
-        key = jax.random.wrap_key_data(key_data)
-        state, new = train_step(state, resident, batch, key)
-        return state, merge(metrics, new)
-
-    first: Any = pipeline.batches(0)
-    example = next(first)
-    first.close()
-    keys = rng.example_keys(run.key, jax.tree.leaves(example)[0].shape[0])
-    state = jax.eval_shape(run.algorithm.init, run.key)
-    nothing = zeros(jax.eval_shape(train_step, state, pipeline.resident, example, run.key)[1])
-    config = run.config
-    program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
-    # A typed key would go through the host at each call of a pmap over several processes.
-    constants = (pipeline.resident, jax.random.key_data(run.key))
-    constants = parallel.replicate(constants, run.config.devices)
-    prepared = jax.jit(pipeline.prepare)(constants[0], example, keys)
-    return Feed(phase, pipeline, program, constants, prepared, nothing)
-
-
 class Loop:
     """Carry a run through its phases; the side effects of training happen here."""
 
@@ -157,7 +80,7 @@ class Loop:
         run: Run,
         workdir: pathlib.Path,
         checkpoints: Checkpoints,
-        stopped: Callable[[], int],
+        stopped: Stop,
         profile: Profile,
     ):
         self.run, self.workdir, self.checkpoints, self.stopped = run, workdir, checkpoints, stopped
@@ -170,7 +93,8 @@ class Loop:
         self.state = self._restore()
         self.size = sum(leaf.nbytes for leaf in jax.tree.leaves(self.state))
         need_room(workdir, self.size)
-        self.grid = jax.jit(run.algorithm.grid)
+        self.evaluation = self._evaluation()
+        self.grid, self.finite = jax.jit(run.algorithm.grid), jax.jit(finite)
         self.began = time.monotonic() - self.seconds
         self.last = (self.images, time.monotonic())
 
@@ -188,6 +112,15 @@ class Loop:
             self.profile.close()
             self.out.close()
         return self._finish()
+
+    def _evaluation(self) -> Any:
+        """Return what measures the generator, or None where the config asks for nothing."""
+        if not self.run.config.eval.metrics:
+            return None
+        # Evaluation needs scipy and a network of its own, which other runs are spared.
+        from gan_jax.evaluation import open_evaluation
+
+        return open_evaluation(self.run.config, self.run.source, self.run.algorithm)
 
     def _writers(self) -> writers.Writers:
         """Return what the run reports to; of several processes one reports."""
@@ -255,8 +188,10 @@ class Loop:
             metrics = parallel.replicate(feed.nothing, self.run.config.devices)
         if due['sample'] or ends:
             self._picture(feed)
+        if self.evaluation and (due['eval'] or ends):
+            self._evaluate()
         signum = self._signum(due['log'])
-        if due['checkpoint'] or ends or signum:
+        if due['checkpoint'] or due['eval'] or ends or signum:
             self._save(metrics)
         if signum and self.images < self.phases[-1].images:
             self._stop(signum)
@@ -279,6 +214,20 @@ class Loop:
         self.scalars |= values
         report = {'images': self.images, 'seconds': round(self.seconds, 3)}
         self.out.write_scalars(self.step, report | {'images_per_second': round(speed, 1)} | values)
+
+    def _evaluate(self) -> None:
+        """Measure the averaged generator; write the values, and the certificates beside them."""
+        try:
+            with self.stopped.at_once():
+                certificates = self.evaluation.certificates(self.state, self.step)
+        except AtOnce:
+            self.out.say(f'the evaluation of step {self.step} is left out')
+            return
+        values = {c['metric']: c['value'] for c in certificates}
+        self.scalars |= values
+        self.out.write_scalars(self.step, {'images': self.images} | values)
+        if parallel.first():
+            write_json(self.workdir / 'evaluations' / f'{self.step}.json', certificates)
 
     def _check(self, values: dict[str, float]) -> None:
         """Refuse to go on from numbers that are not finite; nothing of them is saved."""
@@ -304,9 +253,10 @@ class Loop:
         self.out.write_images(self.step, 'samples', pictures.grid(shown))
 
     def _save(self, metrics: Metrics) -> None:
-        """Save the state, unless the means since the last log step are not finite."""
-        means = jax.device_get(metrics)
+        """Save the state, unless it or the means since the last log step are not finite."""
+        means, sound = jax.device_get((metrics, self.finite(self.state)))
         self._check({k: float(m.total) for k, m in means.items()})
+        self._check({f'parameters of {k}': 0.0 if ok else math.nan for k, ok in sound.items()})
         self.seconds = time.monotonic() - self.began
         meta = {
             'images': self.images,
@@ -341,6 +291,10 @@ class Loop:
         """Write what a finished run leaves, and print its digest."""
         state = jax.device_get(self.state)
         self.checkpoints.wait()
+        best = self.run.config.checkpoint.best
+        if best and best not in self.scalars:
+            there = ', '.join(self.scalars)
+            log.warning('checkpoint.best=%r was never measured; there is: %s', best, there)
         result = {
             'step': self.step,
             'images': self.images,

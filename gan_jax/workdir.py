@@ -7,7 +7,7 @@ import pathlib
 import platform
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -122,22 +122,45 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
         return {}
 
 
-@contextmanager
-def stopping() -> Iterator[Callable[[], int]]:
-    """Turn the first SIGINT or SIGTERM into a flag, which the yielded function returns.
+class AtOnce(Exception):
+    """Leave what can be left out, since a signal came."""
 
-    A second signal acts as usual.
-    """
-    came: list[int] = []
+
+class Stop:
+    """Hold the signal that came, 0 for none; calling it returns that."""
+
+    def __init__(self) -> None:
+        self.signum = 0
+        self.raises = False
+
+    def __call__(self) -> int:
+        return self.signum
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raise AtOnce inside this block as soon as a signal comes."""
+        self.raises = True
+        try:
+            yield
+        finally:
+            self.raises = False
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """Turn the first SIGINT or SIGTERM into a flag; a second one acts as usual."""
+    stop = Stop()
 
     def note(signum, frame):
-        came.append(signum)
+        stop.signum = signum
         for number, handler in before.items():
             signal.signal(number, handler)
+        if stop.raises:
+            raise AtOnce
 
     before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: came[0] if came else 0
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -39,7 +39,7 @@ def rule_weight(entry: dict, salt: str) -> np.ndarray:
     return np.float32(entry['offset']) + np.float32(entry['scale']) * n
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def parity():
     """Load a fixture of a reference implementation: (readme, weights, inputs, outputs)."""
 
@@ -69,3 +69,13 @@ def data_file():
         return path
 
     return find
+
+
+@pytest.fixture(scope='session', autouse=True)
+def compilations(tmp_path_factory):
+    """Compile every program once in a session, also for the processes that tests start."""
+    if not jax.config.jax_compilation_cache_dir:
+        folder = str(tmp_path_factory.mktemp('xla'))
+        jax.config.update('jax_compilation_cache_dir', folder)
+        os.environ['JAX_COMPILATION_CACHE_DIR'] = folder
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)

@@ -182,15 +182,15 @@ def build(config: Any, spec: Any) -> GAN:
     """Build the algorithm that a resolved config describes, for images of a spec."""
     loss = config.loss
     return GAN(
-        generator=models.build(config.model, 'g', spec.shape),
-        discriminator=models.build(config.model, 'd', spec.shape),
+        generator=models.build(config.model, 'g', spec.shape, config.precision),
+        discriminator=models.build(config.model, 'd', spec.shape, config.precision),
         tx={name: optim.make(config.optim[name], config.batch_size) for name in ('g', 'd')},
         loss=losses.make(loss.name, **loss.args),
         shape=spec.shape,
         batch_size=config.batch_size,
         images=config.duration,
         z_dim=config.model.g.z_dim,
-        prior=latent.PRIORS[config.model.prior],
+        prior=latent.prior(config.model.prior),
         penalties=tuple(
             penalties.make(name, **options)
             for name, options in config.penalties.items()

@@ -3,6 +3,8 @@
 import dataclasses
 import importlib
 import pkgutil
+import types
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +13,15 @@ import flax.linen as nn
 from gan_jax.errors import UserError, nearest
 
 # What a config calls the parts of a model, and the classes that a model file defines for them.
-PARTS = {'g': 'Generator', 'd': 'Discriminator', 'encoder': 'Encoder', 'decoder': 'Decoder'}
+PARTS = {
+    'g': 'Generator',
+    'd': 'Discriminator',
+    'encoder': 'Encoder',
+    'decoder': 'Decoder',
+    'classifier': 'Classifier',
+}
 # Fields that come from the data and from flax, not from a config.
-GIVEN = ('shape', 'num_classes', 'parent', 'name')
+GIVEN = ('shape', 'num_classes', 'compute_dtype', 'parent', 'name')
 
 
 def names() -> list[str]:
@@ -25,7 +33,9 @@ def find(name: str) -> Any:
     """Return the module of a model; raise UserError with the names there are."""
     if name not in names():
         there = ', '.join(names())
-        raise UserError(f'model.name={name!r} is not known{nearest(name, names())}; there is: {there}')
+        raise UserError(
+            f'model.name={name!r} is not known{nearest(name, names())}; there is: {there}'
+        )
     return importlib.import_module(f'gan_jax.models.{name}')
 
 
@@ -56,10 +66,32 @@ def fields(cls: type[nn.Module], given: Mapping[str, Any]) -> dict[str, Any]:
     return {**own, **given}
 
 
-def build(config: Mapping[str, Any], part: str, shape: tuple[int, int, int]) -> Any:
-    """Build one part of config.model for images of a shape (H, W, C), and check that it fits."""
+def build(
+    config: Mapping[str, Any], part: str, shape: tuple[int, int, int], precision: str = 'float32'
+) -> Any:
+    """Build one part of config.model for images of a shape (H, W, C), and check that it fits.
+
+    Raises UserError for a value of a type that the part cannot take, or that makes no network.
+    precision: the type of activations, 'float32' or 'bfloat16'.
+    """
     cls = getattr(find(config['name']), PARTS[part])
     kwargs = {k: tuple(v) if isinstance(v, list) else v for k, v in config[part].items()}
-    module = cls(**kwargs, shape=tuple(shape), num_classes=config['classes'])
+    for key, kind in ((f.name, f.type) for f in dataclasses.fields(cls) if f.name in kwargs):
+        if not fits(kwargs[key], kind):
+            must = kind.__name__ if type(kind) is type else kind
+            raise UserError(f'model.{part}.{key}={kwargs[key]!r} is not allowed: it must be {must}')
+    given = {'shape': tuple(shape), 'num_classes': config['classes'], 'compute_dtype': precision}
+    module = cls(**kwargs, **given)
     module.check()
     return module
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Tell whether a value has the type of an annotation: a class, tuple[x, ...], or x | y."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return any(fits(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(fits(one, inner[0]) for one in value)
+    wider: Any = {float: (float, int)}.get(kind, kind)
+    return isinstance(value, wider) and (kind is bool or not isinstance(value, bool))

@@ -30,11 +30,12 @@ class Network(nn.Module):
 
     shape: (H, W, C) of the images. num_classes: 0 where there are no labels. norm_momentum: in
     flax's sense, .9 is torch's .1. slope: of 'leaky_relu' below zero. weight_init: see
-    `nn.init`.
+    `nn.init`. compute_dtype: of activations in training; parameters are float32.
     """
 
     shape: tuple[int, int, int] = (28, 28, 1)
     num_classes: int = 0
+    compute_dtype: str = 'float32'
     norm: str | tuple[str, ...] = 'none'
     norm_momentum: float = 0.9
     norm_eps: float = 1e-5

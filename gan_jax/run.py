@@ -1,0 +1,89 @@
+"""A run as its config describes it, and what feeds one phase of it: data and compiled program."""
+
+from typing import Any, NamedTuple
+
+import jax
+
+from gan_jax import config as configs
+from gan_jax import data, parallel, rng
+from gan_jax.algorithms.protocol import Algorithm, Phase
+from gan_jax.data import pipeline as pipelines
+from gan_jax.duration import Every
+from gan_jax.state import Metrics, merge
+from gan_jax.update import zeros
+
+
+class Run(NamedTuple):
+    """Hold what a config stands for: data, procedure, root key, and when things are due."""
+
+    config: Any
+    source: data.Source
+    algorithm: Algorithm
+    key: jax.Array
+    due: dict[str, Every]
+
+
+def open_run(config: Any, source: data.Source | None = None) -> Run:
+    """Check a config, open its data (or take `source`), and build its algorithm.
+
+    Raises:
+      UserError: something in the config, or between it and the data, is wrong.
+    """
+    configs.validate(config)
+    source = source or data.open_source(config.data)
+    configs.validate_data(config, source.spec)
+    resolved = configs.resolve(config, len(source))
+    algorithm = configs.algorithm(config).build(resolved, source.spec)
+    due = {
+        name: Every.parse(config[name].every, f'{name}.every', len(source))
+        for name in ('log', 'sample', 'checkpoint', 'eval')
+    }
+    return Run(config, source, algorithm, jax.random.key(config.seed), due)
+
+
+class Feed(NamedTuple):
+    """Hold what one phase trains with: its data, compiled program, and first batch."""
+
+    phase: Phase
+    pipeline: pipelines.Pipeline
+    program: parallel.Program
+    constants: Any
+    example: Any
+    nothing: Metrics
+
+
+def open_feed(run: Run, phase: Phase) -> Feed:
+    """Open a phase's data and build its program; compilation comes with the first call."""
+    pipeline = pipelines.make(
+        run.source,
+        run.config.data,
+        batch_size=phase.batch_size,
+        seed=run.config.seed,
+        resolution=phase.resolution or None,
+    )
+
+    def train_step(state, resident, batch, key):
+        keys = rng.example_keys(
+            rng.fold(key, 'data', state.step), jax.tree.leaves(batch)[0].shape[0]
+        )
+        return run.algorithm.train_step(state, pipeline.prepare(resident, batch, keys), key)
+
+    def step(carry, constants, batch):
+        (state, metrics), (resident, key_data) = carry, constants
+        key = jax.random.wrap_key_data(key_data)
+        state, new = train_step(state, resident, batch, key)
+        return state, merge(metrics, new)
+
+    first: Any = pipeline.batches(0)
+    example = next(first)
+    first.close()
+    keys = rng.example_keys(run.key, jax.tree.leaves(example)[0].shape[0])
+    state = jax.eval_shape(run.algorithm.init, run.key)
+    nothing = zeros(jax.eval_shape(train_step, state, pipeline.resident, example, run.key)[1])
+    config = run.config
+    program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
+    # A typed key would go through the host at each call of a pmap over several processes.
+    constants = (pipeline.resident, jax.random.key_data(run.key))
+    constants = parallel.replicate(constants, run.config.devices)
+    prepared = jax.jit(pipeline.prepare)(constants[0], example, keys)
+    return Feed(phase, pipeline, program, constants, prepared, nothing)

@@ -1,0 +1,82 @@
+"""A toy: an image that is learnt at half the resolution first, in larger batches."""
+
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax import optim, rng
+from gan_jax.algorithms.protocol import Phase
+from gan_jax.state import Mean, TrainState, apply, create
+from gan_jax.update import advance, update
+
+
+class Canvas(nn.Module):
+    """Hold one image at full size, seen at the size that is asked for."""
+
+    shape: tuple[int, int, int]
+    height: int
+
+    @nn.compact
+    def __call__(self, *, train, keys=None):
+        image = self.param('image', nn.initializers.normal(0.1), self.shape)
+        k = self.shape[0] // self.height
+        return image.reshape(self.height, k, self.shape[1] // k, k, -1).mean((1, 3))
+
+
+@dataclasses.dataclass(frozen=True)
+class Growing:
+    """Learn the mean image, blurred first."""
+
+    tx: Any
+    shape: tuple[int, int, int]
+    images: int
+    batch_size: int
+
+    def init(self, key):
+        """Return the network 'g'."""
+        net = create(Canvas(self.shape, self.shape[0]), self.tx, rng.fold(key, 'g'))
+        return TrainState.create({'g': net}, {'sizes': jnp.zeros(2, jnp.int32)})
+
+    def train_step(self, state, batch, key):
+        """Move the canvas towards noisy images; count steps by resolution."""
+
+        def loss_fn(nets, batch, keys):
+            height = batch['image'].shape[1]
+            image, net = apply(Canvas(self.shape, height), nets['g'])
+            noise = jax.vmap(lambda k: jax.random.normal(k, image.shape))(keys)
+            losses = ((batch['image'] + 0.1 * noise - image[None]) ** 2).mean((1, 2, 3))
+            return losses.mean(), ({'g': net}, {'loss': Mean.of(losses)})
+
+        batch = {'image': batch['image']}
+        key = rng.fold(key, 'noise', state.step)
+        state, metrics = update(state, ['g'], loss_fn, {'g': self.tx}, batch, key)
+        full = int(batch['image'].shape[1] == self.shape[0])
+        aux = {'sizes': state.aux['sizes'].at[full].add(1)}
+        return advance(state.replace(aux=aux), batch), metrics
+
+    def sample(self, state, key, n, label=None):
+        """Return the canvas n times."""
+        return jnp.tile(state.nets['g'].params['image'], (n, 1, 1, 1))
+
+    def grid(self, state, key, batch):
+        """Return the canvas beside an image of the data, at the size of the phase."""
+        image = batch['image'][0]
+        canvas = Canvas(self.shape, len(image)).apply(state.nets['g'].variables, train=False)
+        return jnp.stack([image, canvas])[None]
+
+    def phases(self):
+        """Return a coarse stretch in batches of twice the size, and a fine one."""
+        half = self.images // 2
+        return (
+            Phase(half, self.shape[0] // 2, 2 * self.batch_size),
+            Phase(self.images, 0, self.batch_size),
+        )
+
+
+def build(config, spec):
+    """Build the toy that a resolved config describes."""
+    tx = optim.make(config.optim.g, config.batch_size)
+    return Growing(tx, spec.shape, config.duration, config.batch_size)

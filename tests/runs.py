@@ -1,0 +1,90 @@
+"""Small runs for the tests of the loop: their configs, how to stop them, how to compare them."""
+
+import json
+import os
+import pathlib
+import signal
+
+from gan_jax import config as configs
+from gan_jax import models, train, workdir, writers
+from gan_jax.state import digest
+
+TOYS = str(pathlib.Path(__file__).parent / 'algorithms')
+TIMES = ('seconds', 'images_per_second')
+
+
+def small(**changes):
+    """Return the config of a GAN on digits that trains in seconds, with some keys changed."""
+    config = configs.base()
+    config.model = models.node(
+        'mlp',
+        prior='normal',
+        g={'z_dim': 4, 'hidden': (8,)},
+        d={'hidden': (8,), 'dropout': 0.3},
+    )
+    config.batch_size = 16
+    config.duration = '60st'
+    config.devices = 1
+    config.steps_per_call = 4
+    config.loss.n_critic = 2
+    config.ema.half_life = '100img'
+    config.log.every = '10st'
+    config.sample.update({'every': '30st', 'rows': 2, 'columns': 2})
+    config.checkpoint.every = '20st'
+    with config.unlocked():
+        config.update_from_flattened_dict(changes)
+    return config
+
+
+def stop_at(monkeypatch, step, signum=signal.SIGTERM):
+    """Let a signal come to this process when a run reaches a step."""
+    advance = writers.Writers.advance
+
+    def stopping(self, now):
+        advance(self, now)
+        if now >= step:
+            signal.raise_signal(signum)
+
+    monkeypatch.setattr(writers.Writers, 'advance', stopping)
+
+
+def interrupted(monkeypatch, config, folder, step, source=None):
+    """Train until a signal at a step, and return the message."""
+    with monkeypatch.context() as patch:
+        stop_at(patch, step)
+        try:
+            train.train(config, folder, source)
+        except workdir.Interrupted as stop:
+            return str(stop)
+    raise AssertionError(f'the run did not stop at step {step}')
+
+
+def trained(config, folder, source=None):
+    """Train to the end; return the digest of the final state."""
+    return digest(train.train(config, folder, source))
+
+
+def metrics(folder):
+    """Return the lines of metrics.jsonl without times."""
+    lines = writers.read_lines(pathlib.Path(folder) / 'metrics.jsonl')
+    return [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
+
+
+def steps(folder):
+    """Return the steps of the checkpoints in a run's folder."""
+    there = os.listdir(pathlib.Path(folder) / 'checkpoints')
+    return sorted(int(name) for name in there if name.isdigit())
+
+
+def result(folder):
+    """Return result.json."""
+    return json.loads((pathlib.Path(folder) / 'result.json').read_text())
+
+
+def damage(folder, step=None):
+    """Truncate the largest file of a checkpoint, the newest by default; return its step."""
+    step = step or steps(folder)[-1]
+    files = [p for p in (folder / 'checkpoints' / str(step)).rglob('*') if p.is_file()]
+    largest = max(files, key=lambda p: p.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+    return step

@@ -1,0 +1,115 @@
+"""Every row of docs/errors.md, through launch.py: one line, exit code 2, nothing lost."""
+
+import contextlib
+import io
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import launch
+
+SMALL = '--config.model.g.hidden=8,8 --config.model.d.hidden=8,8 --config.devices=1'
+DOC = (ROOT / 'docs' / 'errors.md').read_text()
+TABLE = re.compile(r'^\| (?P<what>[^|]+) \| `(?P<command>[^`]+)` \| (?P<message>.+) \|$', re.M)
+ROWS = [m.groupdict() for m in TABLE.finditer(DOC) if not m['what'].startswith('what is wrong')]
+
+
+def call(command):
+    """Run launch.py in this process; return its status, stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = launch.launch(['launch.py', *shlex.split(command)])
+    return status, out.getvalue(), err.getvalue()
+
+
+@contextlib.contextmanager
+def full_disk(folder):
+    """Put a disk of one megabyte at a folder, where this user may do so."""
+    folder.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(folder)]
+    mounted = os.geteuid() == 0 and not subprocess.run(mount, capture_output=True).returncode
+    try:
+        yield
+    finally:
+        if mounted:
+            subprocess.run(['umount', str(folder)], check=True)
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """Make and enter a folder that holds everything that the rows speak of."""
+    folder = tmp_path_factory.mktemp('place')
+    (folder / 'configs').symlink_to(ROOT / 'configs')
+    for name in ('empty', 'texts', 'broken', 'locked', 'runs'):
+        (folder / name).mkdir()
+    (folder / 'texts' / 'notes.txt').write_text('no image')
+    (folder / 'broken' / 'image.png').write_bytes(b'\x89PNG, and no more')
+    (folder / 'file.txt').write_text('no folder')
+    (folder / 'locked').chmod(0)
+    with full_disk(folder / 'full'), contextlib.chdir(folder):
+        status, out, _ = call(f'{SMALL} --config.duration=20st --config.sample.every=20st')
+        assert status == 0 and 'digest' in out
+        (folder / 'runs' / 'untrained').mkdir()
+        config = pathlib.Path('runs/mlp_digits/config.json').read_text()
+        pathlib.Path('runs/untrained/config.json').write_text(config)
+        yield folder
+    (folder / 'locked').chmod(0o700)
+
+
+def files():
+    """Return the time of the last change of every file and folder of the place."""
+    found = [p for p in pathlib.Path('runs').rglob('*') if not p.is_relative_to('runs/hot')]
+    return {p: p.stat().st_mtime_ns for p in found}
+
+
+def possible(command):
+    """Skip what this user cannot be refused, and what this machine cannot have."""
+    if 'locked' in command and os.geteuid() == 0:
+        pytest.skip('nothing is locked for root')
+    if 'full/' in command and not os.path.ismount('full'):
+        pytest.skip('no disk can be mounted here')
+
+
+def test_the_table_is_read():
+    headers = DOC.count('\n| what is wrong')
+    assert len(ROWS) == DOC.count('\n| ') - headers > 35
+
+
+@pytest.mark.parametrize('row', ROWS, ids=[row['what'].replace(' ', '_') for row in ROWS])
+def test_one_line_exit_code_2_and_nothing_lost(place, row):
+    possible(row['command'])
+    before = files()
+    # The run that there is, goes on from the config it was made with.
+    own = SMALL if 'runs/' in row['command'] else ''
+    status, _, err = call(f'{own} {row["command"]}')
+    pattern = '.*'.join(re.escape(part) for part in row['message'].split('...'))
+    assert re.fullmatch(f'error: {pattern}\n', err), err
+    assert status == 2
+    assert files() == before
+
+
+def test_a_real_process_says_the_same(place):
+    command = [sys.executable, str(ROOT / 'launch.py'), '--config.batch_siz=32']
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: no key 'batch_siz' in the config (did you mean 'batch_size'?)\n"
+    assert done.stdout == ''
+
+
+def test_harmless_keys_only_warn(place, caplog):
+    command = f'{SMALL} --config.duration=20st --config.sample.every=20st --config.log.every=7st'
+    status, out, err = call(command)
+    assert status == 0 and 'finished' in out and err == ''
+    assert "log.every ('500st' -> '7st')" in caplog.text
+
+
+def test_help_names_every_flag(place):
+    status, out, _ = call('--help')
+    assert status == 0
+    assert all(f'--{name}' in out for name in ('config', 'workdir', 'mode', 'num', 'seed'))

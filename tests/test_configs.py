@@ -1,0 +1,122 @@
+"""Every file in configs/: it loads, is valid, says how to run it, and its step has a shape."""
+
+import importlib.util
+
+import jax
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from gan_jax import cli
+from gan_jax import config as configs
+from gan_jax.data import Spec
+from gan_jax.errors import UserError
+from gan_jax.pictures import save_png
+
+FILES = sorted((ROOT / 'configs').glob('*.py'))
+
+# Shape of the images, classes, and the parameters of networks 'g' and 'd' by their sources.
+SOURCES = {
+    'mlp_mnist': ((28, 28, 1), 0, 114_064, 100_609),
+    'mlp3_mnist': ((28, 28, 1), 0, 114_800, 110_849),
+    'dcgan_mnist': ((28, 28, 1), 0, 1_164_289, 40_705),
+    'dcgan_quickdraw': ((28, 28, 1), 0, 177_329, 4_311_553),
+    'dcgan_cifar10': ((32, 32, 3), 0, 370_627, 167_809),
+    'dcgan64_cifar10': ((64, 64, 3), 0, 3_576_704, 2_765_568),
+    'dcgan_celeba': ((64, 64, 3), 0, 3_576_704, 2_765_568),
+    'dcgan_flowers': ((80, 80, 3), 0, 1_971_715, 1_363_553),
+    'cgan_flowers': ((80, 80, 3), 102, 1_390_314, 3_971_753),
+    'dcgan_logograms': ((128, 128, 1), 0, 8_723_073, 6_629_633),
+    # networks of our own
+    'dcgan_folder': ((64, 64, 3), 0, None, None),
+    'cgan_mnist': ((28, 28, 1), 10, None, None),
+    'mlp_digits': ((8, 8, 1), 10, None, None),
+    'autoencoder_digits': ((8, 8, 1), 10, None, None),
+}
+
+
+@pytest.fixture(scope='session')
+def pictures(tmp_path_factory):
+    """Return a folder of images, for the config that looks at them."""
+    folder = tmp_path_factory.mktemp('pictures')
+    for i in range(4):
+        save_png(folder / f'{i}.png', np.full((64, 64, 3), 60 * i, np.uint8))
+    return folder
+
+
+def built(path, pictures=''):
+    """Return a config, its algorithm, and the shapes of its state and of one batch."""
+    config = cli.load(path)
+    config.devices = 1
+    config.data.path = config.data.path or str(pictures)
+    cli.complete(path, config)
+    configs.validate(config)
+    shape, classes, *_ = SOURCES.get(path.stem, ((28, 28, 1), 10))
+    resolved = configs.resolve(config, 10_000)
+    algorithm = configs.algorithm(config).build(resolved, Spec(shape, classes))
+    state = jax.eval_shape(algorithm.init, jax.random.key(0))
+    batch = {
+        'image': jax.ShapeDtypeStruct((config.batch_size, *shape), 'float32'),
+        'label': jax.ShapeDtypeStruct((config.batch_size,), 'int32'),
+    }
+    return config, algorithm, state, batch
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: p.stem)
+def test_a_step_has_the_shape_of_its_state(path, pictures):
+    _, algorithm, state, batch = built(path, pictures)
+    after, metrics = jax.eval_shape(algorithm.train_step, state, batch, jax.random.key(0))
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
+        lambda x: (x.shape, x.dtype), state
+    )
+    assert metrics and all(m.total.shape == () for m in metrics.values())
+
+
+@pytest.mark.parametrize('name', [n for n, source in SOURCES.items() if source[2]])
+def test_networks_have_the_sizes_of_their_sources(name):
+    _, _, state, _ = built(ROOT / 'configs' / f'{name}.py')
+    count = {k: sum(x.size for x in jax.tree.leaves(n.params)) for k, n in state.nets.items()}
+    assert count == dict(zip('gd', SOURCES[name][2:], strict=True))
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: p.stem)
+def test_a_config_says_how_it_is_run(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    command = 'python launch.py' if path.stem == 'mlp_digits' else f'--config=configs/{path.name}'
+    assert command in module.__doc__
+    assert f'`{path.stem}`' in (ROOT / 'README.md').read_text()
+
+
+def test_a_saved_config_is_the_config(tmp_path):
+    from gan_jax.workdir import open_workdir, read_config
+
+    for path in FILES:
+        config = cli.load(path)
+        open_workdir(tmp_path / path.stem, config)
+        saved = configs.flatten(read_config(tmp_path / path.stem))
+        assert configs.differences(saved, configs.flatten(config)) == ([], [])
+        open_workdir(tmp_path / path.stem, config)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('steps_per_call', 0, 'steps_per_call=0 is not allowed: it must be at least 1'),
+        ('checkpoint.best_mode', 'mni', r"checkpoint\.best_mode='mni' .*did you mean 'min'"),
+        ('loss.batching', 'mix', "loss.batching='mix'.* there is: mixed, separate"),
+        ('loss.real', (1.0, 0.5), r'loss\.real=\(1\.0, 0\.5\) is not allowed'),
+        ('loss.flip', 1.5, 'a probability from 0 to 1'),
+        ('ema.ramp', -1.0, r'ema\.ramp=-1\.0 is not allowed'),
+        ('optim.g.schedule.name', 'step', "optim.g: no schedule 'step'"),
+        ('sample.every', 'often', 'sample.every=.* is not a duration'),
+    ],
+)
+def test_values_out_of_range_are_refused(key, value, message):
+    config = configs.base()
+    config.model = {'g': {}, 'd': {}}
+    config.update_from_flattened_dict({key: value})
+    with pytest.raises(UserError, match=message) as refusal:
+        configs.validate(config)
+    assert '\n' not in str(refusal.value)

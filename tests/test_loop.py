@@ -1,0 +1,221 @@
+"""The loop: any algorithm of the protocol, stopped anywhere, ends in the same bits."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import runs
+
+import gan_jax
+from gan_jax import algorithms, train, workdir
+from gan_jax.data import Spec, geometry
+from gan_jax.data.arrays import Arrays
+from gan_jax.errors import UserError
+
+
+class Unpaired:
+    """Two sets of other lengths, each shuffled alone."""
+
+    def __init__(self):
+        draw = np.random.default_rng(0)
+        self.streams = {
+            name: Arrays(
+                draw.integers(0, 256, (n, 8, 8, 1)).astype(np.uint8), None, geometry.make(), name
+            )
+            for name, n in (('a', 50), ('b', 70))
+        }
+        fields = tuple((name, s.spec.shape) for name, s in self.streams.items())
+        self.spec = Spec((8, 8, 1), fields=fields)
+
+    def __len__(self):
+        return 70
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Let the toys be found by name, as every algorithm is."""
+    monkeypatch.setattr(algorithms, '__path__', [*algorithms.__path__, runs.TOYS])
+
+
+@pytest.fixture(scope='module')
+def straight(tmp_path_factory):
+    """Return the folder and the digest of a GAN that was never stopped."""
+    folder = tmp_path_factory.mktemp('straight') / 'run'
+    return folder, runs.trained(runs.small(), folder)
+
+
+KINDS = {
+    'gan': ({}, None, (17,)),
+    'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
+    'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
+    'streamed': ({'algorithm': 'two_domains', 'data.resident_mb': 0}, Unpaired, (9,)),
+    # 15 steps of 32 images, then 30 of 16
+    'phases': ({'algorithm': 'growing', 'checkpoint.keep': 9}, None, (7, 15, 31)),
+}
+
+
+def config_of(kind):
+    changes, source, _ = KINDS[kind]
+    config = runs.small(**changes)
+    if kind == 'autoencoder':
+        config.model = gan_jax.models.node(
+            'autoencoder', encoder={'hidden': (8, 2)}, decoder={'hidden': (8,)}
+        )
+        config.data.range = '[0,1]'
+        config.optim = dict.fromkeys(('encoder', 'decoder'), config.optim.g)
+    return config, source and source()
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_run_that_is_stopped_ends_as_one_that_is_not(toys, kind, tmp_path, monkeypatch, capsys):
+    config, source = config_of(kind)
+    digest = runs.trained(config, tmp_path / 'straight', source)
+    for step in KINDS[kind][2]:
+        folder = tmp_path / f'stopped_{step}'
+        message = runs.interrupted(monkeypatch, config, folder, step, source)
+        reached = int(message.split()[3].strip(','))
+        assert step <= reached < step + config.steps_per_call
+        assert runs.steps(folder)[-1] == reached
+        assert not (folder / 'result.json').exists()
+        assert runs.trained(config, folder, source) == digest
+        assert runs.metrics(folder) == runs.metrics(tmp_path / 'straight')
+        assert capsys.readouterr().out.splitlines()[-1] == f'digest {digest}'
+
+
+def test_phases_have_their_own_resolution_and_batch_size(toys, tmp_path):
+    config, _ = config_of('phases')
+    state = train.train(config, tmp_path)
+    assert state.images == 960 and state.step == 45
+    assert state.aux['sizes'].tolist() == [15, 30]
+    assert [line['step'] for line in runs.metrics(tmp_path)] == [10, 15, 20, 30, 40, 45]
+    assert runs.steps(tmp_path) == [15, 20, 40, 45]
+
+
+def test_unpaired_images_fill_the_pools(toys, tmp_path):
+    config, source = config_of('unpaired')
+    state = train.train(config, tmp_path, source)
+    assert set(state.nets) == {'ab', 'ba', 'd_a', 'd_b'}
+    for pool in state.aux['pool'].values():
+        assert np.abs(pool).max(axis=(1, 2, 3)).min() > 0
+    assert {'cycle_loss', 'd_a_loss', 'd_b_loss'} <= set(runs.metrics(tmp_path)[-1])
+
+
+def test_a_toy_is_loaded_like_any_other_run(toys, tmp_path):
+    config, source = config_of('unpaired')
+    train.train(config, tmp_path, source)
+    assert gan_jax.load(tmp_path).sample(3).shape == (3, 8, 8, 1)
+
+
+def test_two_runs_are_equal(straight, tmp_path):
+    assert runs.trained(runs.small(), tmp_path) == straight[1]
+    assert runs.trained(runs.small(seed=1), tmp_path / 'other') != straight[1]
+
+
+def test_the_folder_holds_what_was_promised(straight):
+    folder, digest = straight
+    names = {p.name for p in folder.iterdir()}
+    assert names == {'config.json', 'metrics.jsonl', 'tensorboard', 'samples', 'progress.gif',
+                     'losses.png', 'checkpoints', 'result.json'}  # fmt: skip
+    assert {p.name for p in (folder / 'samples').iterdir()} == {'0.png', '30.png', '60.png'}
+    lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+    assert [line['step'] for line in lines] == [10, 20, 30, 40, 50, 60]
+    assert {'step', 'images', 'seconds', 'images_per_second', 'd_loss', 'g_loss', 'd_grad_norm',
+            'g_grad_norm', 'd_real_accuracy', 'd_fake_accuracy'} == set(lines[0])  # fmt: skip
+    assert list((folder / 'tensorboard').glob('events.*'))
+    found = runs.result(folder)
+    assert (found['digest'], found['step'], found['images']) == (digest, 60, 960)
+    assert found['seconds'] > 0
+    assert found['metrics'] == pytest.approx(
+        {k: v for k, v in lines[-1].items() if k in found['metrics']}, rel=1e-6
+    )
+
+
+def test_a_finished_run_says_so_and_changes_nothing(straight, capsys):
+    folder, digest = straight
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob('*.*') if p.name != 'config.json'}
+    assert runs.trained(runs.small(), folder) == digest
+    said, last = capsys.readouterr().out.splitlines()
+    assert said.startswith('finished:') and last == f'digest {digest}'
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_a_finished_run_can_be_made_longer(straight, tmp_path, caplog):
+    folder = shutil.copytree(straight[0], tmp_path / 'run')
+    longer = runs.small(duration='70st')
+    digest = runs.trained(longer, folder)
+    assert "duration ('60st' -> '70st')" in caplog.text
+    assert digest == runs.trained(longer, tmp_path / 'straight')
+    assert (runs.result(folder)['digest'], runs.result(folder)['step']) == (digest, 70)
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_used(straight, tmp_path, caplog):
+    folder, digest = straight
+    folder = shutil.copytree(folder, tmp_path / 'run')
+    assert runs.steps(folder) == [40, 60]
+    runs.damage(folder)
+    assert gan_jax.load(folder).step == 40
+    caplog.clear()
+    assert runs.trained(runs.small(), folder) == digest
+    assert f'damaged checkpoint {folder}/checkpoints/60' in caplog.text
+    assert runs.metrics(folder) == runs.metrics(straight[0])
+    assert runs.steps(folder) == [40, 60]
+    assert (folder / 'checkpoints' / 'damaged-60').is_dir()
+    caplog.clear()
+    assert runs.trained(runs.small(), folder) == digest
+    assert 'damaged' not in caplog.text
+
+
+def test_a_run_goes_on_from_a_checkpoint_that_is_not_the_newest(straight, tmp_path):
+    folder, digest = straight
+    folder = shutil.copytree(folder, tmp_path / 'run')
+    shutil.rmtree(folder / 'checkpoints' / '60')
+    assert runs.trained(runs.small(), folder) == digest
+    assert runs.metrics(folder) == runs.metrics(straight[0])
+
+
+def test_nothing_is_lost_where_no_checkpoint_is_sound(straight, tmp_path):
+    folder = shutil.copytree(straight[0], tmp_path / 'run')
+    for step in runs.steps(folder):
+        runs.damage(folder, step)
+    with pytest.raises(UserError, match=r'no checkpoint in .* can be read; there is: \[40, 60\]'):
+        train.train(runs.small(), folder)
+    assert runs.steps(folder) == [40, 60]
+    assert runs.result(folder)['digest'] == straight[1]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(straight, tmp_path):
+    folder = tmp_path / 'run'
+    runs.trained(runs.small(), folder)
+    last = runs.metrics(folder)[-1]
+    config = json.loads((folder / 'config.json').read_text())
+    config['optim']['d']['lr'] = 1e38
+    (folder / 'config.json').write_text(json.dumps(config))
+    worse = runs.small(duration='90st', **{'optim.d.lr': 1e38})
+    message = rf'not finite at step 7\d; last values: .*d_loss {last["d_loss"]:.4g}.*of step 60'
+    with pytest.raises(UserError, match=message):
+        train.train(worse, folder)
+    assert runs.steps(folder) == [40, 60]
+    assert runs.metrics(folder)[-1] == last
+    assert runs.result(folder)['digest'] == straight[1]
+
+
+def test_parameters_that_are_not_finite_are_not_saved(tmp_path):
+    # At so high a rate the losses of the first step are finite, and the weights after it are not.
+    config = runs.small(
+        **{'optim.d.name': 'rmsprop', 'optim.d.lr': 3e38, 'checkpoint.every': '1st'}
+    )
+    with pytest.raises(UserError, match=r'parameters of d not finite at step 1; .*none was saved'):
+        train.train(config, tmp_path)
+    assert runs.steps(tmp_path) == []
+
+
+def test_a_full_disk_ends_the_run_and_what_was_saved_is_kept(straight, tmp_path, monkeypatch):
+    free = iter([2**30, 2**30, 5 * 2**20])
+    with monkeypatch.context() as patch:
+        usage = shutil.disk_usage(tmp_path)
+        patch.setattr(workdir.shutil, 'disk_usage', lambda _: usage._replace(free=next(free)))
+        with pytest.raises(UserError, match='on a full disk: 5 MiB are free'):
+            train.train(runs.small(), tmp_path / 'run')
+    assert runs.steps(tmp_path / 'run') == [20]
+    assert runs.trained(runs.small(), tmp_path / 'run') == straight[1]
