@@ -1,0 +1,112 @@
+"""Time the start and the steps of a config: to import, to compile, to the first step, a step.
+
+python benchmarks/throughput.py --config=configs/NAME.py [--synthetic] [--shape=HxWxC] [--json]
+    [--steps=N] [--config.key=value ...]
+
+With --synthetic the data is random images, and none has to be there. Their size is --shape where
+given, else config.data.size, else what tensorflow-datasets says of the data set. --steps: how many
+steps are timed; as many as take about a second by default. --json: one JSON object as last line.
+"""
+
+# ruff: noqa: E402  (what is imported is timed)
+import time
+
+BEGAN = time.perf_counter()
+
+import json
+import logging
+import sys
+from typing import Any
+
+import jax
+from absl import flags
+from ml_collections import config_flags
+
+from gan_jax import cli, measure, parallel, synthetic
+from gan_jax.errors import UserError
+from gan_jax.run import open_run
+
+IMPORTED = time.perf_counter()
+
+
+def define() -> flags.FlagValues:
+    """Return the flags of the command line."""
+    values = flags.FlagValues()
+    to = {'flag_values': values}
+    flags.DEFINE_boolean('synthetic', False, 'Random images instead of the data.', **to)
+    flags.DEFINE_string('shape', '', 'HxWxC of the random images.', **to)
+    flags.DEFINE_integer('steps', 0, 'Steps to time; 0 for about a second.', 0, **to)
+    flags.DEFINE_boolean('json', False, 'End with one line of JSON.', **to)
+    flags.DEFINE_boolean('help', False, 'Show this text.', **to)
+    return values
+
+
+def parse(argv: list[str]) -> tuple[Any, Any]:
+    """Return the flags and the config of a command line."""
+    values = define()
+    cli.check(argv, values)
+    path = str(cli.config_path(argv))
+    holder = config_flags.DEFINE_config_file('config', path, flag_values=values, sys_argv=argv)
+    try:
+        values(argv)
+    except flags.Error as error:
+        raise UserError(str(error).replace('\n', ' ')) from error
+    return values, holder.value
+
+
+def measured(config: Any, source: Any, steps: int) -> dict[str, Any]:
+    """Return the numbers of a config, in seconds, images per second and bytes."""
+    opening = time.perf_counter()
+    run = open_run(config, source)
+    stepper = measure.Stepper(run)
+    opened = time.perf_counter()
+    first = stepper.call()
+    stepped = time.perf_counter()
+    seconds = stepper.seconds_per_step(steps=steps)
+    stepper.close()
+    device = jax.devices()[0]
+    stats = device.memory_stats() or {}
+    return {
+        'seconds_to_import': IMPORTED - BEGAN,
+        'seconds_to_open': opened - opening,
+        'seconds_to_compile': max(0.0, first - seconds * stepper.calls),
+        'seconds_to_first_step': stepped - BEGAN,
+        'seconds_per_step': seconds,
+        'images_per_second': config.batch_size / seconds,
+        'steps_per_call': stepper.calls,
+        'batch_size': config.batch_size,
+        'image': 'x'.join(map(str, run.source.spec.shape)),
+        'resident': stepper.feed.pipeline.resident is not None,
+        'flops_per_image': measure.flops_per_image(run, stepper.feed),
+        'peak_bytes': stats.get('peak_bytes_in_use'),
+        'device': f'{config.devices or jax.device_count()} x {device.device_kind}',
+        'jax': jax.__version__,
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Print the numbers."""
+    values, config = parse(argv)
+    if values.help:
+        print(__doc__)
+        return
+    if config.deterministic:
+        parallel.repeatable()
+    cli.cache_compilations()
+    source = synthetic.like(config, values.shape) if values.synthetic or values.shape else None
+    result = measured(config, source, values.steps)
+    for name, value in result.items():
+        print(f'{name:22} {value:,.6g}' if isinstance(value, float) else f'{name:22} {value}')
+    rate = result['flops_per_image'] * result['images_per_second']
+    print(f'{"TFLOP per second":22} {rate / 1e12:.4g}')
+    if values.json:
+        print(json.dumps(result))
+
+
+if __name__ == '__main__':
+    logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.ERROR)
+    try:
+        main(sys.argv)
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,95 @@
+"""What a training step costs: its time, its operations, its memory."""
+
+import statistics
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gan_jax import config as configs
+from gan_jax import parallel, rng
+from gan_jax.run import Feed, Run, open_feed
+
+# a group of calls that is timed lasts at least so long, so that the clock's grain is nothing
+SECONDS = 0.2
+
+
+class Stepper:
+    """Run the steps of a run's first phase, without anything that training does beside them."""
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.feed: Feed = open_feed(run, run.algorithm.phases()[0])
+        self.calls = run.config.steps_per_call
+        state = jax.jit(run.algorithm.init)(rng.fold(run.key, 'init'))
+        self.carry = parallel.replicate((state, self.feed.nothing), run.config.devices)
+        self.batches: Any = self.feed.pipeline.batches(0)
+
+    def arguments(self) -> tuple:
+        """Return what the program takes: carry, constants, and the batches of one call."""
+        several = [next(self.batches) for _ in range(self.calls)]
+        return self.carry, self.feed.constants, jax.tree.map(lambda *x: np.stack(x), *several)
+
+    def call(self, times: int = 1) -> float:
+        """Call the program; return the seconds until the last call is done."""
+        start = time.perf_counter()
+        for _ in range(times):
+            self.carry = self.feed.program(*self.arguments())
+        jax.block_until_ready(self.carry)
+        return time.perf_counter() - start
+
+    def seconds_per_step(self, groups: int = 5, steps: int = 0) -> float:
+        """Return the median over groups of calls, after two for warm-up.
+
+        A group has as many calls as last SECONDS, or as make `steps` in all groups together.
+        """
+        self.call()
+        once = self.call()
+        times = max(1, round(SECONDS / once))
+        if steps:
+            times = max(1, round(steps / groups / self.calls))
+        return statistics.median(self.call(times) for _ in range(groups)) / times / self.calls
+
+    def close(self) -> None:
+        """Stop reading data."""
+        self.batches.close()
+
+
+class Memory(NamedTuple):
+    """Count the bytes of a compiled program on one device."""
+
+    arguments: int
+    temporary: int
+    output: int
+    shared: int
+
+    @property
+    def peak(self) -> int:
+        """Return the bytes at the worst moment: what comes in is there while results are made."""
+        return self.arguments + self.temporary + self.output - self.shared
+
+
+def memory(stepper: Stepper) -> Memory:
+    """Compile a step, and return what XLA says that it takes; zeros where it does not say."""
+    program: Any = stepper.feed.program
+    stats = program.lower(*stepper.arguments()).compile().memory_analysis()
+    names = ('argument', 'temp', 'output', 'alias')
+    return Memory(*(int(getattr(stats, f'{name}_size_in_bytes', 0)) for name in names))
+
+
+def flops_per_image(run: Run, feed: Feed) -> float:
+    """Return the floating-point operations of a step by XLA's cost analysis, for each real image.
+
+    All networks, forwards and backwards, in a step in which every lazy part is due; counted in
+    the program as written, before a backend replaces parts by its own kernels, on one device.
+    Accumulation is left out: a loop's body would be counted once.
+    """
+    config = run.config.copy_and_resolve_references()
+    config.accumulate = 1
+    resolved = configs.resolve(config, len(run.source))
+    algorithm = configs.algorithm(config).build(resolved, run.source.spec)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), feed.example)
+    state = jax.eval_shape(algorithm.init, run.key)
+    cost: Any = jax.jit(algorithm.train_step).lower(state, batch, run.key).cost_analysis()
+    return float(cost['flops']) / jax.tree.leaves(batch)[0].shape[0]

@@ -1,0 +1,91 @@
+"""Random images in place of a data set, where only shapes and speed matter."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from gan_jax.data import Spec, geometry
+from gan_jax.data.protocol import Example
+from gan_jax.errors import UserError
+
+# distinct images that are kept; larger sets repeat them
+DISTINCT = 1024
+
+
+class Source:
+    """Offer n random uint8 images of a shape (H, W, C), labelled where there are classes."""
+
+    def __init__(self, shape: tuple[int, int, int], n: int = 2 * DISTINCT, num_classes: int = 0):
+        rng = np.random.default_rng(0)
+        kept = min(n, DISTINCT)
+        self.images = rng.integers(0, 256, (kept, *shape), np.uint8)
+        self.labels = rng.integers(0, num_classes, kept, np.int32) if num_classes else None
+        self.n = n
+        self.spec = Spec(shape, num_classes, 'uint8', tuple(map(str, range(num_classes))))
+
+    def __len__(self) -> int:
+        return self.n
+
+    def batch(self, indices: np.ndarray) -> Example:
+        """Return several examples as one batch."""
+        where = np.asarray(indices) % len(self.images)
+        labels = {} if self.labels is None else {'label': self.labels[where]}
+        return {'image': self.images[where], **labels}
+
+    def __getitem__(self, index: int) -> Example:
+        return {name: values[0] for name, values in self.batch(np.array([index])).items()}
+
+
+def like(config: Any, shape: str = '') -> Source:
+    """Return random images as a config's data would be; see `shape_of` for the rule.
+
+    Raises:
+      UserError: nothing tells the shape, or `shape` is none.
+    """
+    n, size = parse(shape) if shape else (2 * DISTINCT, shape_of(config.data))
+    return Source(size, n, config.model.get('classes', 0))
+
+
+def parse(text: str) -> tuple[int, tuple[int, int, int]]:
+    """Return (number of images, shape) of 'HxWxC', or of 'NxHxWxC'; raise UserError for others."""
+    if not re.fullmatch(r'([1-9]\d*x){2,3}[1-9]\d*', text):
+        raise UserError(f'shape={text!r} is not allowed: write HxWxC or NxHxWxC, such as 32x32x3')
+    *n, height, width, channels = map(int, text.split('x'))
+    return n[0] if n else 2 * DISTINCT, (height, width, channels)
+
+
+def shape_of(data: Any) -> tuple[int, int, int]:
+    """Return the shape of a config's images without reading any.
+
+    data.size with data.channels (3 where that is 0) if a size is set; else what
+    tensorflow-datasets says of its data set; the digits of scikit-learn are 8x8.
+
+    Raises:
+      UserError: neither is known.
+    """
+    size = geometry.parse_size(data.size)
+    if size:
+        return (*size, data.channels or 3)
+    if data.name == 'digits':
+        return 8, 8, 1
+    shape = tfds_shape(data.dataset) if data.name == 'tfds' else None
+    if shape is None:
+        raise UserError(
+            f'the size of the images of data.name={data.name!r} is not known without reading them:'
+            ' give --shape=HxWxC, or set config.data.size'
+        )
+    return (*shape[:2], data.channels or shape[2])
+
+
+def tfds_shape(dataset: str) -> tuple[int, int, int] | None:
+    """Return the shape that tensorflow-datasets gives of a data set's first image, if it does."""
+    import tensorflow_datasets as tfds
+
+    try:
+        features = tfds.builder(dataset).info.features
+    except Exception:  # whatever an unknown name makes it raise: then nothing is known
+        return None
+    shapes = (f.shape for f in features.values() if isinstance(f, tfds.features.Image))
+    found = next(shapes, None)
+    return found if found and None not in found else None

@@ -1,0 +1,149 @@
+"""Speed has its invariants: what crosses to the device, what is dispatched, what is computed."""
+
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax import config as configs
+from gan_jax import measure, models, parallel, profile, synthetic
+from gan_jax.errors import UserError
+from gan_jax.run import open_run
+from gan_jax.train import train
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def load(name):
+    """Import a benchmark."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / 'benchmarks' / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+scaling = load('scaling')
+
+
+def config(**changes):
+    """Return a small config without data."""
+    found = configs.base()
+    found.batch_size, found.devices, found.duration = 8, 1, '6st'
+    found.model = models.node(
+        'mlp', prior='normal', g={'z_dim': 4, 'hidden': (8,)}, d={'hidden': (8,)}
+    )
+    found.update_from_flattened_dict({'log.every': '3st', **changes})
+    return found
+
+
+def stepper(**changes):
+    return measure.Stepper(open_run(config(**changes), synthetic.Source((4, 4, 1))))
+
+
+@pytest.mark.parametrize('how', ['pmap', 'shard_map'])
+@pytest.mark.parametrize('resident', [0, 64])
+def test_nothing_moves_to_the_device_but_what_is_placed(monkeypatch, how, resident):
+    found = stepper(parallel=how, **{'data.resident_mb': resident})
+    found.call(2)
+    placed = parallel._Call.arguments
+
+    def unplaced(self, *given):
+        carry, constants, batches, n = placed(self, *given)
+        return carry, constants, jax.tree.map(np.asarray, batches), n
+
+    monkeypatch.setattr(parallel._Call, 'arguments', unplaced)
+    with pytest.raises(Exception, match='Disallowed host-to-device transfer'):
+        found.call()
+    found.close()
+
+
+def test_a_call_is_one_dispatch():
+    found = stepper(steps_per_call=3)
+    carry, constants, batches = found.arguments()
+    found.call()
+    jaxpr = jax.make_jaxpr(lambda c: found.feed.program(c, constants, batches))(carry)
+    compiled = [e for e in jaxpr.eqns if e.primitive.name in ('jit', 'pjit', 'xla_pmap')]
+    assert len(compiled) == 1
+    assert {e.primitive.name for e in jaxpr.eqns} - {'device_put'} == {compiled[0].primitive.name}
+
+
+def test_the_host_asks_for_results_at_log_steps_alone(monkeypatch, tmp_path):
+    asked, get = [], jax.device_get
+    monkeypatch.setattr(jax, 'device_get', lambda tree: asked.append(tree) or get(tree))
+    counts = []
+    for name, every in (('often', '1st'), ('once', '6st')):
+        asked.clear()
+        changes = {'log.every': every, 'checkpoint.every': '0st', 'sample.every': '0st'}
+        train(config(**changes), tmp_path / name, synthetic.Source((4, 4, 1)))
+        counts.append(len(asked))
+    assert counts[0] - counts[1] == 5
+
+
+def test_bfloat16_activations_keep_float32_state_and_losses():
+    means = {}
+    for precision in ('float32', 'bfloat16'):
+        found = stepper(precision=precision)
+        program = found.feed.program.lower(*found.arguments()).as_text()
+        products = [line for line in program.splitlines() if 'dot_general' in line]
+        assert products and all(('bf16' in p) == (precision == 'bfloat16') for p in products)
+        found.call(10)
+        state, metrics = jax.device_get(found.carry)
+        assert {x.dtype for x in jax.tree.leaves(state)} <= {np.dtype('float32'), np.dtype('int32')}
+        means[precision] = {k: m.total / m.count for k, m in metrics.items()}
+    for name in ('d_loss', 'g_loss'):
+        exact, rounded = (means[p][name] for p in ('float32', 'bfloat16'))
+        assert exact == pytest.approx(rounded, rel=0.02) and exact != rounded
+
+
+def test_a_profile_holds_the_steps_asked_for(tmp_path):
+    train(config(), tmp_path, synthetic.Source((4, 4, 1)), profile='2:4')
+    traces = list((tmp_path / 'profile').rglob('*.xplane.pb'))
+    assert len(traces) == 1 and traces[0].stat().st_size > 0
+    span = profile.Profile('2:4', tmp_path)
+    assert [span.steps_left(n) for n in (0, 2, 3)] == [2, 2, 1]
+    assert span.steps_left(4) == float('inf')
+
+
+@pytest.mark.parametrize('span', ['3', '4:2', '2:2', 'a:b', '-1:2', '1:2:3'])
+def test_a_bad_profile_is_refused_before_anything_is_done(span, tmp_path):
+    with pytest.raises(UserError, match='write START:STOP in steps'):
+        train(config(), tmp_path / 'run', synthetic.Source((4, 4, 1)), profile=span)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_devices_do_the_same_work_and_agree_once_an_update():
+    base = config(**{'model.d.norm': 'batch'})
+    two, eight = (scaling.compiled(base, n, 4, '4x4x1') for n in (2, 8))
+    assert two[0] == pytest.approx(eight[0], rel=0.002)
+    for _, found in (two, eight):
+        assert len(found.gradients) == 2 and found.statistics and not found.others
+    alone = scaling.compiled(base, 1, 4, '4x4x1')
+    assert alone[0] == pytest.approx(two[0], rel=0.05) and not alone[1].gradients
+
+
+def test_collectives_are_read_from_hlo():
+    hlo = (
+        '%a = (f32[4,2]{1,0}, f32[]) all-reduce(%x, %y), to_apply=%add\n'
+        '%b = bf16[3]{0} all-reduce-start(%z)\n'
+        '%c = f32[8]{0} all-gather(%w)\n'
+    )
+    assert scaling.collectives(hlo, 30) == scaling.Collectives([36], [6], 1)
+
+
+def test_throughput_prints_its_numbers_without_data():
+    arguments = ['--config=configs/mlp_digits.py', '--synthetic', '--json', '--steps=4']
+    command = [sys.executable, 'benchmarks/throughput.py', *arguments, '--config.steps_per_call=2']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert 'seconds_per_step' in done.stdout.splitlines()[4]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result['image'] == '8x8x1' and result['steps_per_call'] == 2
+    names = ('import', 'compile', 'first_step')
+    assert all(result[f'seconds_to_{name}'] >= 0 for name in names)
+    rate = result['batch_size'] / result['seconds_per_step']
+    assert result['images_per_second'] == pytest.approx(rate)
