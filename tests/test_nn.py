@@ -77,6 +77,29 @@ def test_convolutions_equal_lax(kernel, stride, padding, size, transposed):
         np.testing.assert_allclose(a, b, atol=2e-5 * float(abs(b).max()))
 
 
+WAYS = {
+    conv.phased_input_gradient: conv.plain_input_gradient,
+    conv.blocked_input_gradient: conv.plain_input_gradient,
+    conv.tapped_kernel_gradient: conv.plain_kernel_gradient,
+}
+
+
+@pytest.mark.parametrize('way', WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize(
+    ('kernel', 'low', 'size'), [(4, 1, (8, 6)), (4, 0, (9, 7)), (2, 0, (5, 4)), (6, 2, (7, 8))]
+)
+def test_each_way_round_equals_the_plain_one(way, kernel, low, size):
+    out = tuple(conv.out_size(n, kernel, 2, low) for n in size)
+    geometry = conv.Geometry(size, (kernel, kernel), 2, (low, low), out)
+    draw = np.random.default_rng(0).normal
+    x = jnp.asarray(draw(size=(2, *size, 3)), jnp.float32)
+    w = jnp.asarray(draw(size=(kernel, kernel, 3, 5)), jnp.float32)
+    y = jnp.asarray(draw(size=(2, *out, 5)), jnp.float32)
+    a, b = (x, y) if way is conv.tapped_kernel_gradient else (y, w)
+    want = WAYS[way](a, b, geometry)
+    np.testing.assert_allclose(way(a, b, geometry), want, atol=1e-5 * float(abs(want).max()))
+
+
 def dilated(x, w, stride, padding, size):
     """Transpose a 1x1 convolution: the product, with zeros between the pixels."""
     del padding

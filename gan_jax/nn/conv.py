@@ -131,6 +131,40 @@ def phased_input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax
     return x.reshape(b, m * s, n * s, c)[:, :h, :w_]
 
 
+def blocked_input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return x from (y, w) for kernels of whole blocks of s x s taps.
+
+    One convolution of y with all blocks gives s^2 c channels, which are the pixels of s x s blocks
+    of x; a few pixels more at the border than the phases, but products that are wide enough.
+    """
+    s, (h, w_), (top, left) = geometry.stride, geometry.size, geometry.low
+    (p, q), (c, d) = (k // s for k in geometry.kernel), w.shape[2:]
+    blocks = w.reshape(p, s, q, s, c, d)[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
+    blocks = blocks.reshape(p, q, d, s * s * c)
+    pads = ((p - 1, p - 1), (q - 1, q - 1))
+    numbers = ('NHWC', 'HWIO', 'NHWC')
+    x = lax.conv_general_dilated(y, blocks, (1, 1), pads, dimension_numbers=numbers)
+    b, m, n, _ = x.shape
+    x = x.reshape(b, m, n, s, s, c).swapaxes(2, 3).reshape(b, m * s, n * s, c)
+    # Pixels that no window reaches have no gradient.
+    x = jnp.pad(x, ((0, 0), (0, max(0, top + h - m * s)), (0, max(0, left + w_ - n * s)), (0, 0)))
+    return x[:, top : top + h, left : left + w_]
+
+
+def tapped_kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return w from (x, y) tap by tap: each is one product of matrices over all pixels of y."""
+    s, (kh, kw), (h, w) = geometry.stride, geometry.kernel, geometry.out
+    pads = [(geometry.low[i], max(0, geometry.high(i))) for i in (0, 1)]
+    x, pixels = jnp.pad(x, ((0, 0), *pads, (0, 0))), y.reshape(-1, y.shape[-1])
+
+    def tap(i: int, j: int) -> jax.Array:
+        seen = x[:, i : i + s * (h - 1) + 1 : s, j : j + s * (w - 1) + 1 : s]
+        return lax.dot_general(seen.reshape(-1, x.shape[-1]), pixels, (((0,), (0,)), ((), ())))
+
+    taps = jnp.stack([tap(i, j) for i in range(kh) for j in range(kw)])
+    return taps.reshape(kh, kw, *taps.shape[1:])
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def output(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
     """Return y from (x, w) by what is fast on a CPU."""
@@ -140,7 +174,9 @@ def output(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
     """Return x from (y, w) by what is fast on a CPU."""
-    # Few channels (images) make phases whose products are too thin; phases without taps are none.
+    # Few channels make phases whose products are too thin; phases without taps are none.
+    if w.shape[2] <= 64 and not any(k % geometry.stride for k in geometry.kernel):
+        return blocked_input_gradient(y, w, geometry)
     thin = w.shape[2] < 8 or min(geometry.kernel) < geometry.stride
     return (plain_input_gradient if thin else phased_input_gradient)(y, w, geometry)
 
@@ -148,7 +184,8 @@ def input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """Return w from (x, y) by what is fast on a CPU."""
-    return plain_kernel_gradient(x, y, geometry)
+    wide = x.shape[-1] >= 128
+    return (tapped_kernel_gradient if wide else plain_kernel_gradient)(x, y, geometry)
 
 
 def keep(contraction: Contraction) -> Callable:
