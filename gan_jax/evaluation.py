@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax import data, inference, pictures
+from gan_jax import data, inference, pictures, rng
 from gan_jax.errors import UserError
 from gan_jax.metrics import certificate, features, sets
 from gan_jax.metrics.comparison import Protocol
@@ -41,7 +41,7 @@ class Evaluation:
         draw = jax.jit(self.algorithm.sample, static_argnums=2)
 
         def sample(seed: int, number: int, n: int, labels: np.ndarray | None) -> np.ndarray:
-            key = jax.random.fold_in(jax.random.key(seed), number)
+            key = jax.random.fold_in(rng.root(seed), number)
             return pictures.to_uint8(np.asarray(draw(state, key, n, labels)), self.span)
 
         return sample

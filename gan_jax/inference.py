@@ -10,7 +10,7 @@ import ml_collections
 import numpy as np
 
 from gan_jax import config as configs
-from gan_jax import latent, pictures
+from gan_jax import latent, pictures, rng
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.data import Spec
 from gan_jax.errors import UserError
@@ -43,7 +43,7 @@ class Trained:
         size = min(n, CHUNK)
         labels = self._labels(size, label)
         draw = jax.jit(self.algorithm.sample, static_argnums=2)
-        keys = (jax.random.fold_in(jax.random.key(seed), i) for i in range(-(-n // size)))
+        keys = (jax.random.fold_in(rng.root(seed), i) for i in range(-(-n // size)))
         return np.concatenate([self._uint8(draw(self.state, key, size, labels)) for key in keys])[
             :n
         ]
@@ -60,7 +60,7 @@ class Trained:
             name = self.config.algorithm
             raise UserError(f'algorithm={name!r} has no codes to walk through; gan has')
         stops = max(2, math.ceil(frames / 16))
-        codes = self.algorithm.latents(jax.random.key(seed), stops * n).reshape(stops, n, -1)
+        codes = self.algorithm.latents(rng.root(seed), stops * n).reshape(stops, n, -1)
         labels = self._labels(n, label if label is not None or not self._classes else 0)
         generate = jax.jit(self.algorithm.generate)
         images = []
@@ -103,7 +103,7 @@ def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
         spec = read_spec(meta['spec'])
         resolved = configs.resolve(config, meta['spec']['size'])
         algorithm = configs.algorithm(config).build(resolved, spec)
-        shapes = jax.eval_shape(algorithm.init, jax.random.key(0))
+        shapes = jax.eval_shape(algorithm.init, rng.root(0))
         step, state, _ = checkpoints.restore(shapes, step)
     return Trained(config, spec, algorithm, jax.device_put(state), step)
 

@@ -38,7 +38,7 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
         name: Every.parse(config[name].every, f'{name}.every', len(source))
         for name in ('log', 'sample', 'checkpoint', 'eval')
     }
-    return Run(config, source, algorithm, jax.random.key(config.seed), due)
+    return Run(config, source, algorithm, rng.root(config.seed), due)
 
 
 class Feed(NamedTuple):
@@ -70,7 +70,7 @@ def open_feed(run: Run, phase: Phase) -> Feed:
 
     def step(carry, constants, batch):
         (state, metrics), (resident, key_data) = carry, constants
-        key = jax.random.wrap_key_data(key_data)
+        key = rng.wrap(key_data)
         state, new = train_step(state, resident, batch, key)
         return state, merge(metrics, new)
 
