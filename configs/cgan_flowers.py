@@ -6,45 +6,21 @@ The label is one more channel. Up to 12,000 epochs of 64 steps in the source, 1,
 the grid share a code, columns a class.
 """
 
-from gan_jax import config as configs
+from configs import dcgan_flowers
 from gan_jax import models
 
 
 def get_config():
     """Return the config."""
-    config = configs.base()
-    split = 'train+validation+test'
-    config.data.update({'name': 'tfds', 'dataset': 'oxford_flowers102', 'split': split})
-    config.data.update({'size': '80', 'crop': 'none'})
+    config = dcgan_flowers.get_config()
     config.model = models.node(
         'cgan',
         prior='normal',
         classes=102,
-        g={
-            'embed': 50,
-            'z_dim': 100,
-            'widths': (128, 128, 128, 128, 128),
-            'strides': (2, 2, 2, 2, 1),
-            'kernel': (4, 4, 4, 4, 5),
-            'norm': 'none',
-            'act': 'leaky_relu',
-            'weight_init': 'glorot',
-            'bias': True,
-            'out_bias': True,
-        },
-        d={
-            'embed': 400,
-            'widths': (40, 128, 128, 128, 128),
-            'strides': (1, 2, 2, 2, 2),
-            'kernel': 5,
-            'norm': 'none',
-            'dropout': (0.0, 0.0, 0.0, 0.0, 0.4),
-            'bias': True,
-            'out_bias': True,
-        },
+        g={**config.model.g, 'embed': 50, 'kernel': (4, 4, 4, 4, 5)},
+        d={**config.model.d, 'embed': 400},
     )
     config.batch_size = 128
     config.duration = '1000ep'
-    config.sample.update({'every': '10ep', 'rows': 5, 'columns': 20})
-    config.checkpoint.every = '10ep'
+    config.sample.update({'rows': 5, 'columns': 20})
     return config

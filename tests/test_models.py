@@ -211,3 +211,10 @@ def test_dropout_does_not_depend_on_how_the_batch_is_divided():
     parts = [d.apply(params, x[i : i + 3], train=True, keys=keys[i : i + 3]) for i in (0, 3)]
     np.testing.assert_allclose(whole, np.concatenate(parts), rtol=1e-5)
     assert (whole != d.apply(params, x, train=True)).all()
+
+
+@pytest.mark.parametrize('part', ['Generator', 'Discriminator'])
+def test_a_conditional_network_has_the_defaults_of_the_plain_one(part):
+    plain = models.fields(getattr(models.find('dcgan'), part), {})
+    conditional = models.fields(getattr(models.find('cgan'), part), {})
+    assert conditional == {**plain, 'embed': 50}

@@ -31,9 +31,9 @@ class Conditional(dcgan.Pyramid):
         return LabelPlane(self.num_classes, self.embed, weights, name='label')(x, label)
 
 
-class Generator(Conditional, dcgan.Generator):
+class Generator(dcgan.Generator, Conditional):
     """Map z [B, z_dim] and label [B] to images [B, H, W, C]."""
 
 
-class Discriminator(Conditional, dcgan.Discriminator):
+class Discriminator(dcgan.Discriminator, Conditional):
     """Map images [B, H, W, C] and label [B] to logits [B]."""
