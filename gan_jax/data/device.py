@@ -34,18 +34,21 @@ def scale(images: jax.Array, span: str) -> jax.Array:
     return whole.astype(jnp.float32) / levels
 
 
-def dequantise(images: jax.Array, keys: jax.Array, span: str, dtype: str) -> jax.Array:
-    """Add noise of one quantisation level to scaled images and keep them in range.
+def dequantise(images: jax.Array, keys: jax.Array, span: str) -> jax.Array:
+    """Scale integer images with noise of one level added; floats pass as they are.
 
-    x -> (levels * x + U(0, 1)) / (levels + 1) on [0, 1] (Theis et al., 2016, arXiv:1511.01844).
+    (x + U(0, 1)) / levels on [0, 1] for x of 0 to levels - 1 (Theis et al., 2016,
+    arXiv:1511.01844). The noise has as many bits as the sum holds, and levels is a power of two:
+    nothing is rounded, so that no compiler's way of fusing it can change a bit.
     """
-    if dtype not in LEVELS:
-        return images
+    top = LEVELS.get(images.dtype.name)
+    if top is None:
+        return scale(images, span)
     low, high = RANGES[span]
-    levels = LEVELS[dtype]
+    grains = 2**23 // (top + 1)
     noise = jax.vmap(lambda key: jax.random.uniform(key, images.shape[1:]))(keys)
-    unit = (images - low) / (high - low)
-    return (levels * unit + noise) / (levels + 1) * (high - low) + low
+    noise = jnp.floor(noise * grains) / grains
+    return (images.astype(jnp.float32) + noise) * ((high - low) / (top + 1)) + low
 
 
 def pool(images: jax.Array, height: int) -> jax.Array:

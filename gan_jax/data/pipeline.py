@@ -180,12 +180,12 @@ class Pipeline:
         """Turn raw images [b, H, W, C] into network input; images of one stream flip alike."""
         span = self.config['range']
         images = jnp.asarray(images)
-        dtype = images.dtype.name
         if keys is not None and self.config['flip']:
             images = device.flip(images, device.named(keys, f'flip {stream}'))
-        images = device.scale(images, span)
         if keys is not None and self.config['dequantise']:
-            images = device.dequantise(images, device.named(keys, f'noise {name}'), span, dtype)
+            images = device.dequantise(images, device.named(keys, f'noise {name}'), span)
+        else:
+            images = device.scale(images, span)
         return device.pool(images, self.spec.images[name][0])
 
 
