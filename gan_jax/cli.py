@@ -36,6 +36,7 @@ def config_path(argv: list[str]) -> pathlib.Path:
         raise UserError(
             f'no config {name!r}{nearest(name, there)}; there is: {", ".join(there) or "none"}'
         )
+    _importable(path)
     return path
 
 
@@ -74,7 +75,15 @@ def complete(path: pathlib.Path, config: Any) -> None:
         fill(config)
 
 
+def _importable(path: pathlib.Path) -> None:
+    """Let a derived config import its parent as configs.NAME, whichever program was started."""
+    root = str(path.resolve().parent.parent)
+    if root not in sys.path:
+        sys.path.append(root)
+
+
 def _module(path: pathlib.Path) -> Any:
+    _importable(path)
     spec = importlib.util.spec_from_file_location(f'config_{path.stem}', path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

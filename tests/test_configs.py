@@ -1,6 +1,8 @@
 """Every file in configs/: it loads, is valid, says how to run it, and its step has a shape."""
 
 import importlib.util
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -120,3 +122,9 @@ def test_values_out_of_range_are_refused(key, value, message):
     with pytest.raises(UserError, match=message) as refusal:
         configs.validate(config)
     assert '\n' not in str(refusal.value)
+
+
+def test_a_derived_config_loads_from_any_program(tmp_path):
+    code = 'import pathlib, sys; from gan_jax import cli; cli.load(pathlib.Path(sys.argv[1]))'
+    config = str(ROOT / 'configs' / 'dcgan64_cifar10.py')
+    subprocess.run([sys.executable, '-c', code, config], cwd=tmp_path, check=True)
