@@ -1,7 +1,5 @@
 """What happens to a batch on the device: gather, flip, scale, dequantise, pool. Pure jax."""
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 
@@ -9,11 +7,6 @@ from gan_jax.errors import UserError
 
 RANGES = {'[-1,1]': (-1.0, 1.0), '[0,1]': (0.0, 1.0)}
 LEVELS = {'uint8': 255, 'uint16': 65535}
-
-
-def named(keys: jax.Array, purpose: str) -> jax.Array:
-    """Derive one key per example for a purpose, from per-example keys [B]."""
-    return jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, zlib.crc32(purpose.encode()))
 
 
 def flip(images: jax.Array, keys: jax.Array) -> jax.Array:

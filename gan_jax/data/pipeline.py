@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
+from gan_jax import rng
 from gan_jax.data import audit, device
 from gan_jax.data.order import positions
 from gan_jax.data.protocol import BadExample, Example, Spec, Subset, load
@@ -181,9 +182,9 @@ class Pipeline:
         span = self.config['range']
         images = jnp.asarray(images)
         if keys is not None and self.config['flip']:
-            images = device.flip(images, device.named(keys, f'flip {stream}'))
+            images = device.flip(images, rng.split_each(keys, f'flip {stream}'))
         if keys is not None and self.config['dequantise']:
-            images = device.dequantise(images, device.named(keys, f'noise {name}'), span)
+            images = device.dequantise(images, rng.split_each(keys, f'noise {name}'), span)
         else:
             images = device.scale(images, span)
         return device.pool(images, self.spec.images[name][0])
