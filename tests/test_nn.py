@@ -11,7 +11,7 @@ from jax import lax
 
 from gan_jax import parallel
 from gan_jax.errors import UserError
-from gan_jax.nn import activations, conv, init, norm, resample
+from gan_jax.nn import activations, contractions, conv, geometry, init, norm, resample, tiles
 from gan_jax.nn.conditioning import LabelPlane
 from gan_jax.nn.dropout import Dropout
 
@@ -57,6 +57,7 @@ CONVS = [  # kernel, stride, padding, height and width
     (8, 2, 'SAME', (8, 9)),
     (4, 1, 'SAME', (5, 4)),
     (5, 1, 2, (4, 5)),
+    (3, 1, 1, (5, 4)),
 ]
 
 
@@ -77,27 +78,47 @@ def test_convolutions_equal_lax(kernel, stride, padding, size, transposed):
         np.testing.assert_allclose(a, b, atol=2e-5 * float(abs(b).max()))
 
 
-WAYS = {
-    conv.phased_input_gradient: conv.plain_input_gradient,
-    conv.blocked_input_gradient: conv.plain_input_gradient,
-    conv.tapped_kernel_gradient: conv.plain_kernel_gradient,
-}
+# kernel, stride, padding before, size, channels of x, features of y
+WAYS = [
+    (4, 2, 1, (8, 6), 16, 64),  # tiles of 2 x 2
+    (4, 2, 1, (10, 7), 16, 64),
+    (4, 2, 0, (13, 8), 16, 64),
+    (3, 1, 1, (5, 8), 64, 64),
+    (3, 1, 0, (6, 7), 64, 64),
+    (3, 1, 2, (4, 4), 64, 64),
+    (6, 2, 2, (8, 11), 16, 64),
+    (4, 2, 1, (8, 9), 3, 5),  # one product
+    (5, 2, 2, (8, 7), 3, 5),
+    (4, 3, 1, (8, 9), 1, 2),
+    (4, 1, 0, (4, 4), 9, 8),
+    (5, 1, 2, (6, 5), 9, 3),  # one product, turned
+    (7, 1, 0, (8, 9), 9, 1),
+    (4, 2, 1, (8, 6), 8, 9),  # phases
+    (5, 2, 1, (8, 6), 8, 9),
+]
 
 
-@pytest.mark.parametrize('way', WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize(
-    ('kernel', 'low', 'size'), [(4, 1, (8, 6)), (4, 0, (9, 7)), (2, 0, (5, 4)), (6, 2, (7, 8))]
-)
-def test_each_way_round_equals_the_plain_one(way, kernel, low, size):
-    out = tuple(conv.out_size(n, kernel, 2, low) for n in size)
-    geometry = conv.Geometry(size, (kernel, kernel), 2, (low, low), out)
+@pytest.mark.parametrize(('kernel', 'stride', 'low', 'size', 'channels', 'features'), WAYS)
+def test_each_way_round_equals_the_plain_one(kernel, stride, low, size, channels, features):
+    out = tuple(geometry.out_size(n, kernel, stride, low) for n in size)
+    shape = geometry.Geometry(size, (kernel, kernel), stride, (low, low), out)
     draw = np.random.default_rng(0).normal
-    x = jnp.asarray(draw(size=(2, *size, 3)), jnp.float32)
-    w = jnp.asarray(draw(size=(kernel, kernel, 3, 5)), jnp.float32)
-    y = jnp.asarray(draw(size=(2, *out, 5)), jnp.float32)
-    a, b = (x, y) if way is conv.tapped_kernel_gradient else (y, w)
-    want = WAYS[way](a, b, geometry)
-    np.testing.assert_allclose(way(a, b, geometry), want, atol=1e-5 * float(abs(want).max()))
+    x = jnp.asarray(draw(size=(2, *size, channels)), jnp.float32)
+    w = jnp.asarray(draw(size=(kernel, kernel, channels, features)), jnp.float32)
+    y = jnp.asarray(draw(size=(2, *out, features)), jnp.float32)
+    for name, a, b in (('output', x, w), ('input_gradient', y, w), ('kernel_gradient', x, y)):
+        want = getattr(contractions, f'plain_{name}')(a, b, shape)
+        got = jax.jit(getattr(contractions, name), static_argnums=2)(a, b, shape)
+        np.testing.assert_allclose(got, want, atol=1e-5 * float(abs(want).max()), err_msg=name)
+
+
+@pytest.mark.parametrize(('m', 'r'), [(1, 1), (1, 4), (2, 2), (2, 3)])
+def test_minimal_filtering_is_the_trilinear_form(m, r):
+    a, g, b = (np.array(matrix) for matrix in tiles.filtering(m, r))
+    a = np.broadcast_to(a, (len(g), m))
+    form = np.einsum('ti,tj,tk->ijk', a, g, b)
+    i, j, k = np.ogrid[:m, :r, : m + r - 1]
+    np.testing.assert_array_equal(form, i + j == k)
 
 
 def dilated(x, w, stride, padding, size):

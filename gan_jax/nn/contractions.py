@@ -1,0 +1,194 @@
+"""The three contractions that make up convolutions and all their derivatives.
+
+A convolution is one trilinear form of image x, kernel w and output y,
+
+    T(x, w, y) = sum  x[n, s a + k - p, i] w[k, i, o] y[n, a, o]      over n, a, k, i, o
+
+and its three partial contractions are everything there is to compute: the output from (x, w), the
+gradient of the input from (y, w), the gradient of the kernel from (x, y). The derivatives of each
+of the three are the other two, so rules that say so hold to every order.
+
+XLA leaves time on the table on a CPU: there the rules choose what runs. Elsewhere XLA derives and
+chooses. `benchmarks/conv.py` has the timings.
+"""
+
+import contextlib
+import contextvars
+import functools
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gan_jax.nn import tiles
+from gan_jax.nn.geometry import Geometry
+
+# Fewer channels than THIN are those of images; from WIDE on, products of matrices are worth it.
+THIN, WIDE = 8, 64
+
+Contraction = Callable[[jax.Array, jax.Array, Geometry], jax.Array]
+
+
+def plain_output(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return y from (x, w), a strided convolution."""
+    return lax.conv_general_dilated(
+        x,
+        w,
+        (geometry.stride,) * 2,
+        [(geometry.low[i], geometry.high(i)) for i in (0, 1)],
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
+
+
+def plain_input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return x from (y, w), a transposed convolution: y with zeros between its pixels."""
+    k = geometry.kernel
+    return lax.conv_general_dilated(
+        y,
+        w[::-1, ::-1],
+        (1, 1),
+        [(k[i] - 1 - geometry.low[i], k[i] - 1 - geometry.high(i)) for i in (0, 1)],
+        lhs_dilation=(geometry.stride,) * 2,
+        dimension_numbers=('NHWC', 'HWOI', 'NHWC'),
+    )
+
+
+def plain_kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return w from (x, y): x convolved with y as a kernel that has zeros between its pixels."""
+    return lax.conv_general_dilated(
+        x,
+        y,
+        (1, 1),
+        [(geometry.low[i], geometry.high(i)) for i in (0, 1)],
+        rhs_dilation=(geometry.stride,) * 2,
+        dimension_numbers=('CHWN', 'IHWO', 'HWNC'),
+    )
+
+
+def phase(geometry: Geometry, axis: int, v: int) -> tuple[slice, tuple[int, int]]:
+    """Return what makes the pixels v, v + s, v + 2 s ... of x: taps of the kernel, padding of y."""
+    s, k = geometry.stride, geometry.kernel[axis]
+    shift, first = divmod(v + geometry.low[axis], s)
+    taps, pixels = len(range(first, k, s)), -(-geometry.size[axis] // s)
+    return slice(first, k, s), (taps - 1 - shift, pixels + shift - geometry.out[axis])
+
+
+def phased_input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return x from (y, w) without multiplying by zeros.
+
+    Pixels of x that lie s apart see the same taps of the kernel, so each of the s x s phases is a
+    convolution of y with 1 / s^2 of the kernel; the results are interleaved.
+    """
+    s, (h, w_) = geometry.stride, geometry.size
+
+    def one(i: int, j: int) -> jax.Array:
+        (rows, above), (columns, beside) = phase(geometry, 0, i), phase(geometry, 1, j)
+        taps, numbers = w[rows, columns][::-1, ::-1], ('NHWC', 'HWOI', 'NHWC')
+        pads = (above, beside)
+        return lax.conv_general_dilated(y, taps, (1, 1), pads, dimension_numbers=numbers)
+
+    x = jnp.stack([jnp.stack([one(i, j) for j in range(s)], 3) for i in range(s)], 2)
+    b, m, _, n, _, c = x.shape
+    return x.reshape(b, m * s, n * s, c)[:, :h, :w_]
+
+
+def wide(geometry: Geometry, channels: int, features: int) -> bool:
+    """Return whether tiles of 2 x 2 outputs pay: products as wide as they are many."""
+    s = geometry.stride
+    whole = all(k % s == 0 and (2, k // s) in tiles.MINIMAL for k in geometry.kernel)
+    return whole and s * s * channels >= WIDE and features >= WIDE and min(geometry.out) > 1
+
+
+def turned(w: jax.Array) -> jax.Array:
+    """Return the kernel of the transposed geometry."""
+    return w[::-1, ::-1].swapaxes(2, 3)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def output(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return y from (x, w) by what is fast on a CPU."""
+    channels, features = w.shape[2:]
+    if wide(geometry, channels, features):
+        return tiles.output(x, w, geometry, 2)
+    if channels < THIN and geometry.stride > 1:
+        return tiles.output(x, w, geometry, 1)
+    if features < THIN and geometry.stride == 1:
+        return tiles.input_gradient(x, turned(w), geometry.transposed(), 1)
+    return plain_output(x, w, geometry)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return x from (y, w) by what is fast on a CPU."""
+    channels, features = w.shape[2:]
+    if wide(geometry, channels, features):
+        return tiles.input_gradient(y, w, geometry, 2)
+    if channels < THIN or geometry.out == (1, 1):
+        return tiles.input_gradient(y, w, geometry, 1)
+    if 1 < geometry.stride <= min(geometry.kernel):
+        return phased_input_gradient(y, w, geometry)
+    return plain_input_gradient(y, w, geometry)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+    """Return w from (x, y) by what is fast on a CPU."""
+    channels, features = x.shape[3], y.shape[3]
+    if wide(geometry, channels, features):
+        return tiles.kernel_gradient(x, y, geometry, 2)
+    if channels < THIN and geometry.stride > 1:
+        return tiles.kernel_gradient(x, y, geometry, 1)
+    if features < THIN and geometry.stride == 1:
+        return turned(tiles.kernel_gradient(y, x, geometry.transposed(), 1))
+    return plain_kernel_gradient(x, y, geometry)
+
+
+def keep(contraction: Contraction) -> Callable:
+    """Return the forward half of a contraction's rule: all that its derivatives need."""
+
+    def forward(a: jax.Array, b: jax.Array, geometry: Geometry):
+        return contraction(a, b, geometry), (a, b)
+
+    return forward
+
+
+def output_rule(g: Geometry, saved: tuple[jax.Array, jax.Array], y: jax.Array):
+    """Return the gradients of x and w."""
+    x, w = saved
+    return input_gradient(y, w, g), kernel_gradient(x, y, g)
+
+
+def input_gradient_rule(g: Geometry, saved: tuple[jax.Array, jax.Array], x: jax.Array):
+    """Return the gradients of y and w."""
+    y, w = saved
+    return output(x, w, g), kernel_gradient(x, y, g)
+
+
+def kernel_gradient_rule(g: Geometry, saved: tuple[jax.Array, jax.Array], w: jax.Array):
+    """Return the gradients of x and y."""
+    x, y = saved
+    return input_gradient(y, w, g), output(x, w, g)
+
+
+output.defvjp(keep(output), output_rule)
+input_gradient.defvjp(keep(input_gradient), input_gradient_rule)
+kernel_gradient.defvjp(keep(kernel_gradient), kernel_gradient_rule)
+
+
+DIRECT = contextvars.ContextVar('DIRECT', default=False)
+
+
+@contextlib.contextmanager
+def direct() -> Iterator[None]:
+    """Have what is traced within written as on any other backend, as operations are counted."""
+    token = DIRECT.set(True)
+    try:
+        yield
+    finally:
+        DIRECT.reset(token)
+
+
+def ruled() -> bool:
+    """Return whether the rules above choose."""
+    return jax.default_backend() == 'cpu' and not DIRECT.get()

@@ -1,0 +1,50 @@
+"""Sizes and paddings of convolutions and of their transposes."""
+
+from typing import NamedTuple
+
+Padding = str | int
+
+
+def pads(size: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
+    """Return the padding before and after one axis of a convolution's input."""
+    if padding == 'SAME':
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        return total // 2, total - total // 2
+    p = 0 if padding == 'VALID' else int(padding)
+    return p, p
+
+
+def out_size(size: int, kernel: int, stride: int, padding: Padding) -> int:
+    """Return the size of one axis after a convolution."""
+    return (size + sum(pads(size, kernel, stride, padding)) - kernel) // stride + 1
+
+
+def transposed_size(size: int, kernel: int, stride: int, padding: Padding) -> int:
+    """Return the size of one axis after a transposed convolution."""
+    if padding == 'SAME':
+        return size * stride
+    p = 0 if padding == 'VALID' else int(padding)
+    return (size - 1) * stride + kernel - 2 * p
+
+
+class Geometry(NamedTuple):
+    """What a convolution is beside its arrays: x is its input, w its kernel, y its output."""
+
+    size: tuple[int, ...]  # height and width of x
+    kernel: tuple[int, ...]
+    stride: int
+    low: tuple[int, ...]  # padding before each axis of x
+    out: tuple[int, ...]  # height and width of y
+
+    def high(self, axis: int) -> int:
+        """Return the padding after an axis of x, negative where its end is never read."""
+        reach = (self.out[axis] - 1) * self.stride + self.kernel[axis]
+        return reach - self.low[axis] - self.size[axis]
+
+    def transposed(self) -> 'Geometry':
+        """Return the geometry with x and y in each other's place, for a stride of 1.
+
+        Its kernel is this one's, turned by half a turn, with its channels swapped.
+        """
+        low = tuple(k - 1 - p for k, p in zip(self.kernel, self.low, strict=True))
+        return Geometry(self.out, self.kernel, 1, low, self.size)
