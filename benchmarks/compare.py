@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import cli, measure, synthetic
+from gan_jax import cli, machine, measure, synthetic
 from gan_jax.run import open_run
 
 try:
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=2, help='calls of each side in a turn')
     parser.add_argument('--json', action='store_true')
     args = parser.parse_args()
-    cli.cache_compilations()
+    machine.set_up()
     print(f'jax {jax.__version__}, torch {torch_gan.torch.__version__}, {jax.default_backend()}')
     print(HEADER)
     found = []

@@ -22,7 +22,7 @@ import jax
 from absl import flags
 from ml_collections import config_flags
 
-from gan_jax import cli, measure, parallel, synthetic
+from gan_jax import cli, machine, measure, synthetic
 from gan_jax.errors import UserError
 from gan_jax.run import open_run
 
@@ -90,9 +90,7 @@ def main(argv: list[str]) -> None:
     if values.help:
         print(__doc__)
         return
-    if config.deterministic:
-        parallel.repeatable()
-    cli.cache_compilations()
+    machine.set_up(config.deterministic)
     source = synthetic.like(config, values.shape) if values.synthetic or values.shape else None
     result = measured(config, source, values.steps)
     for name, value in result.items():

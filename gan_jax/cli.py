@@ -3,18 +3,16 @@
 import importlib.util
 import itertools
 import logging
-import os
 import pathlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
-import jax
 from absl import flags
 from absl import logging as absl_logging
 
 from gan_jax import config as configs
-from gan_jax import parallel
+from gan_jax import machine, parallel
 from gan_jax.errors import UserError, nearest
 
 DEFAULT = 'configs/mlp_digits.py'
@@ -136,25 +134,9 @@ def run(mode: str, config: Any, workdir: pathlib.Path, flags: Any) -> None:
       UserError: there is no such mode, or what it needs is wrong or missing.
     """
     configs.one_of('mode', mode, MODES)
-    if config.deterministic:
-        parallel.repeatable()
+    machine.set_up(config.deterministic)
     parallel.start(flags.coordinator, flags.num_processes, flags.process_id)
-    cache_compilations()
     MODES[mode](config, workdir, flags)
-
-
-def cache_compilations() -> None:
-    """Keep compiled programs in the user's cache folder, so that a second start is quick.
-
-    A cache that cannot be written is passed over: it is never a reason to fail.
-    """
-    folder = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
-    if 'jax_compilation_cache_dir' not in os.environ and not jax.config.values.get(
-        'jax_compilation_cache_dir'
-    ):
-        jax.config.update('jax_compilation_cache_dir', str(folder / 'gan_jax' / 'xla'))
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
-    jax.config.update('jax_raise_persistent_cache_errors', False)
 
 
 def _train(config: Any, workdir: pathlib.Path, flags: Any) -> None:

@@ -35,7 +35,6 @@ CLUSTERS = {
     'TPU_WORKER_HOSTNAMES': ('', 'localhost'),
     'MEGASCALE_COORDINATOR_ADDRESS': ('',),
 }
-DETERMINISTIC = '--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0'
 
 
 def start(
@@ -65,16 +64,6 @@ def start(
         jax.distributed.initialize(coordinator, processes, process)
     except (RuntimeError, ValueError) as error:
         raise UserError(f'cannot join the processes: {str(error).splitlines()[0]}') from error
-
-
-def repeatable() -> None:
-    """Have GPUs compute the same bits each time, at some cost; call it before jax starts.
-
-    Only kernels without atomic adds, and none chosen by timing. CPUs are repeatable by nature.
-    """
-    flags = os.environ.get('XLA_FLAGS', '')
-    if DETERMINISTIC not in flags:
-        os.environ['XLA_FLAGS'] = f'{flags} {DETERMINISTIC}'.strip()
 
 
 def first() -> bool:

@@ -103,10 +103,3 @@ def test_slurm_and_pods_are_noticed(monkeypatch):
         monkeypatch.setenv('SLURM_NTASKS', tasks)
         parallel.start()
         assert asked == [(None, None, None)] * calls
-
-
-def test_repeatable_adds_its_flags_once(monkeypatch):
-    monkeypatch.setenv('XLA_FLAGS', '--xla_dump_to=/tmp/x')
-    parallel.repeatable()
-    parallel.repeatable()
-    assert os.environ['XLA_FLAGS'] == f'--xla_dump_to=/tmp/x {parallel.DETERMINISTIC}'

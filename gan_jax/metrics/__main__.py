@@ -56,12 +56,12 @@ def evaluate(argv: Sequence[str]) -> None:
     """Measure, print one line per metric, and write or print the certificates."""
     flags = parser().parse_args(argv)
     # after the flags: --help need not wait for jax
-    from gan_jax.cli import cache_compilations
+    from gan_jax import machine
     from gan_jax.metrics import certificate, features, sets
     from gan_jax.metrics.comparison import Protocol, compare_sets
     from gan_jax.metrics.evaluate import Options, check
 
-    cache_compilations()
+    machine.set_up()
     options = Options(flags.k, flags.subsets, flags.subset_size, flags.splits)
     protocol = Protocol(
         check(flags.metrics.split(',')), flags.num, flags.num_real, flags.seed, flags.repeats,
