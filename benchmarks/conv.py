@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import machine
 from gan_jax.nn import conv
 
 torch: Any = importlib.import_module('torch') if importlib.util.find_spec('torch') else None
@@ -65,6 +66,11 @@ LAYERS = [
     Layer('quickdraw', 128, 14, 64, 32, 5, 1, False),
     Layer('quickdraw', 128, 28, 16, 8, 5, 1, False),
     Layer('mnist', 128, 28, 1, 64, 3, 2, False),
+    Layer('mnist', 128, 28, 128, 1, 7, 1, False),
+    Layer('resnet', 32, 32, 64, 64, 3, 1, False),
+    Layer('resnet', 32, 16, 128, 128, 3, 1, False),
+    Layer('resnet', 32, 8, 256, 256, 3, 1, False),
+    Layer('resnet', 32, 32, 128, 3, 3, 1, False),
 ]
 
 
@@ -144,6 +150,7 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--only', default='', help='only layers whose name contains this')
     args = parser.parse_args()
+    machine.set_up()
     print(
         f'{jax.default_backend()}, jax {jax.__version__}, {torch and "torch " + torch.__version__}'
     )

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import scipy.linalg
 
+from gan_jax import machine
 from gan_jax.metrics import fid, prdc
 from gan_jax.metrics.inception import Inception
 
@@ -168,6 +169,7 @@ BENCHMARKS = {'frechet': frechet, 'prdc': manifolds, 'inception': inception}
 
 def main(names: list[str]) -> None:
     """Run the benchmarks of these names, or all, and print their table."""
+    machine.set_up()
     print(f'{os.cpu_count()} CPUs, jax {jax.__version__}, {jax.devices()[0].device_kind}\n')
     print('| what | against | ours, s | theirs, s | times faster |')
     print('| --- | --- | --- | --- | --- |')

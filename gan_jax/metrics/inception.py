@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gan_jax.nn.conv import conv2d
+
 SIZE = 299
 TAPS = {'64': 64, '192': 192, '768': 768, '2048': 2048, 'logits': 1008, 'logits_unbiased': 1008}
 # the tap of a network that ends at the 17x17 grid, and all taps that come before it
@@ -36,19 +38,8 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: str) -> jax.
     """Convolve [B, H, W, C] with [h, w, C, O] in full float32, on accelerators too."""
     if kernel.shape[:2] == (1, 1):
         return jnp.einsum('bhwc,cd->bhwd', x, kernel[0, 0], precision=lax.Precision.HIGHEST)
-    height = (x.shape[1] - kernel.shape[0]) // stride + 1
-    # XLA's CPU convolution is two to four times faster with any padding than with none, so a row
-    # of zeros is appended that reaches at most outputs which are cut off
-    pads = ((0, 1), (0, 0)) if padding == 'VALID' else padding
-    y = lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        pads,
-        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-        precision=lax.Precision.HIGHEST,
-    )
-    return y if padding == 'SAME' else y[:, :height]
+    with jax.default_matmul_precision('highest'):
+        return conv2d(x, kernel, stride, padding)
 
 
 def relu(x: jax.Array, bias: jax.Array) -> jax.Array:
