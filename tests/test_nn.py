@@ -121,6 +121,30 @@ def test_minimal_filtering_is_the_trilinear_form(m, r):
     np.testing.assert_array_equal(form, i + j == k)
 
 
+@pytest.mark.parametrize(('kernel', 'stride'), [(4, 2), (3, 1)])
+def test_tiles_round_little_more_than_lax(kernel, stride):
+    draw = np.random.default_rng(0).normal
+    x, w = draw(size=(4, 16, 16, 64)), draw(size=(kernel, kernel, 64, 64))
+    shape = geometry.Geometry((16, 16), (kernel,) * 2, stride, (1, 1), (16 // stride,) * 2)
+    wide, exact = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 0.0
+    for i, j in np.ndindex(kernel, kernel):
+        rows, columns = (slice(k, k + stride * (n - 1) + 1, stride)
+                         for k, n in zip((i, j), shape.out, strict=True))  # fmt: skip
+        exact = exact + wide[:, rows, columns] @ w[i, j]
+    x, w = jnp.asarray(x, jnp.float32), jnp.asarray(w, jnp.float32)
+    ours, lax_s = (np.sqrt(np.mean((np.asarray(f(x, w, shape)) - exact) ** 2))
+                   for f in (contractions.output, contractions.plain_output))  # fmt: skip
+    assert ours < 5 * lax_s < 1e-4
+
+
+def test_operations_are_counted_as_a_convolution_is_defined():
+    x, w = jnp.ones((2, 8, 8, 64)), jnp.ones((3, 3, 64, 64))
+    with contractions.direct():
+        cost = jax.jit(lambda x, w: conv.conv2d(x, w, 1, 'VALID')).lower(x, w).cost_analysis()
+    assert cost['flops'] == 2 * 2 * 6 * 6 * 3 * 3 * 64 * 64
+    assert contractions.ruled() == (jax.default_backend() == 'cpu')
+
+
 def dilated(x, w, stride, padding, size):
     """Transpose a 1x1 convolution: the product, with zeros between the pixels."""
     del padding
