@@ -155,6 +155,24 @@ def program(step: Step, how: str = 'pmap', devices: int = 0, most: int = 1) -> P
     return run
 
 
+def shapes(
+    step: Step, carry: Any, constants: Any, batch: Any, how: str = 'pmap', devices: int = 0
+) -> Any:
+    """Return the shapes of what a per-device step returns for a batch, without running it.
+
+    It is traced as a program traces it, so that what it calls jitted is traced once for both.
+    """
+    if jax.process_count() > 1:  # programs over several processes take arrays alone
+        return jax.eval_shape(step, carry, constants, batch)
+
+    def once(carry, constants, batches, n):
+        return step(carry, constants, jax.tree.map(lambda x: x[0], batches))
+
+    call = HOW[how](once, mesh(devices))
+    batches = jax.tree.map(lambda x: x[None], batch)
+    return jax.eval_shape(call.compiled, *call.arguments(carry, constants, batches, 1))
+
+
 def _padded(x: np.ndarray, n: int) -> np.ndarray:
     """Fill an array up to n rows; what is added is never read."""
     return x if len(x) == n else np.concatenate([x, np.zeros((n - len(x), *x.shape[1:]), x.dtype)])

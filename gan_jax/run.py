@@ -62,16 +62,20 @@ def open_feed(run: Run, phase: Phase) -> Feed:
         resolution=phase.resolution or None,
     )
 
+    @jax.jit  # so that it is traced once, for the shapes of its metrics and for the program
     def train_step(state, resident, batch, key):
         keys = rng.example_keys(
             rng.fold(key, 'data', state.step), jax.tree.leaves(batch)[0].shape[0]
         )
         return run.algorithm.train_step(state, pipeline.prepare(resident, batch, keys), key)
 
+    def advance(state, constants, batch):
+        resident, key_data = constants
+        return train_step(state, resident, batch, rng.wrap(key_data))
+
     def step(carry, constants, batch):
-        (state, metrics), (resident, key_data) = carry, constants
-        key = rng.wrap(key_data)
-        state, new = train_step(state, resident, batch, key)
+        state, metrics = carry
+        state, new = advance(state, constants, batch)
         return state, merge(metrics, new)
 
     first: Any = pipeline.batches(0)
@@ -79,11 +83,12 @@ def open_feed(run: Run, phase: Phase) -> Feed:
     first.close()
     keys = rng.example_keys(run.key, jax.tree.leaves(example)[0].shape[0])
     state = jax.eval_shape(run.algorithm.init, run.key)
-    nothing = zeros(jax.eval_shape(train_step, state, pipeline.resident, example, run.key)[1])
     config = run.config
-    program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
     # A typed key would go through the host at each call of a pmap over several processes.
     constants = (pipeline.resident, jax.random.key_data(run.key))
+    found = parallel.shapes(advance, state, constants, example, config.parallel, config.devices)
+    nothing = zeros(found[1])
+    program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
     constants = parallel.replicate(constants, run.config.devices)
     prepared = jax.jit(pipeline.prepare)(constants[0], example, keys)
     return Feed(phase, pipeline, program, constants, prepared, nothing)
