@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import platform
+import warnings
 
 import jax
 import jaxlib
@@ -58,7 +59,7 @@ def keep_memory() -> None:
 def cache_compilations() -> None:
     """Keep compiled programs in the user's cache folder, so that a second start is quick.
 
-    A cache that cannot be written is passed over: it is never a reason to fail.
+    A cache that cannot be read or written is passed over: it is never a reason to fail.
     """
     folder = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
     if 'jax_compilation_cache_dir' not in os.environ and not jax.config.values.get(
@@ -67,3 +68,5 @@ def cache_compilations() -> None:
         jax.config.update('jax_compilation_cache_dir', str(folder / 'gan_jax' / 'xla'))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
     jax.config.update('jax_raise_persistent_cache_errors', False)
+    # What a process that was killed left half written is compiled anew, without a word for each.
+    warnings.filterwarnings('ignore', 'Error (reading|writing) persistent compilation cache')

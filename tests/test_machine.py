@@ -42,6 +42,23 @@ def test_a_fresh_process_takes_all_that_it_is_told(tmp_path):
     assert any((tmp_path / 'gan_jax' / 'xla').iterdir())
 
 
+def test_a_damaged_cache_is_passed_over(tmp_path):
+    env = os.environ | {'XDG_CACHE_HOME': str(tmp_path), 'JAX_PLATFORMS': 'cpu'}
+    env.pop('JAX_COMPILATION_CACHE_DIR', None)
+    root = pathlib.Path(__file__).parent.parent
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, '-c', FRESH], env=env, capture_output=True, text=True, cwd=root
+        )
+        said.append((done.returncode, done.stdout, done.stderr))
+        programs = list((tmp_path / 'gan_jax' / 'xla').glob('*-cache'))
+        for path in programs:
+            path.write_bytes(path.read_bytes()[:20])
+    assert programs
+    assert said == [(0, '(2, 4, 8, 8)\n', '')] * 2
+
+
 def test_unknown_versions_are_left_alone(monkeypatch):
     if machine.platform.machine() not in ('x86_64', 'AMD64'):
         pytest.skip(f'kernels are chosen on x86-64 only, this is {machine.platform.machine()}')
