@@ -70,6 +70,23 @@ def combine(row: Sequence[float], parts: Sequence[jax.Array]) -> jax.Array:
     return sum(terms[1:], start=terms[0])
 
 
+def both(
+    down: Matrix, across: Matrix, rows: Sequence[jax.Array], columns: Callable
+) -> list[jax.Array]:
+    """Transform rows, then the columns that each sum of them is taken apart into."""
+    sums = [columns(combine(row, rows)) for row in down]
+    return [combine(column, parts) for parts in sums for column in across]
+
+
+def windows(x: jax.Array, axis: int, tiles: int, size: int) -> list[jax.Array]:
+    """Return the pixels of all tiles, of a size that may overlap the next, one by one.
+
+    `axis` counts blocks of m pixels, the axis after it the pixels of a block.
+    """
+    m, parts = x.shape[axis + 1], unstack(x, axis + 1)
+    return [lax.slice_in_dim(parts[i % m], i // m, i // m + tiles, axis=axis) for i in range(size)]
+
+
 class Tiles(NamedTuple):
     """A convolution of images of a batch and channels, in tiles of m x m outputs."""
 
@@ -97,39 +114,36 @@ class Tiles(NamedTuple):
     def inputs(self, x: jax.Array) -> list[jax.Array]:
         """Transform x [B, H, W, C] into matrices [tiles, s^2 C]."""
         g, m, s, (h, w) = self.geometry, self.m, self.geometry.stride, self.grid
-        beside, reach = self.transforms, [-(-(r - 1) // m) for r in self.taps]
-        high = [m * s * (self.grid[i] + reach[i]) - g.low[i] - g.size[i] for i in (0, 1)]
+        size, (down, across) = [m + r - 1 for r in self.taps], self.transforms
+        blocks = [self.grid[i] + -(-(self.taps[i] - 1) // m) for i in (0, 1)]
+        high = [m * s * blocks[i] - g.low[i] - g.size[i] for i in (0, 1)]
         edges = [(0, 0, 0), (g.low[0], high[0], 0), (g.low[1], high[1], 0), (0, 0, 0)]
         x = lax.pad(x, jnp.zeros((), x.dtype), edges)
-        parts = unstack(x.reshape(self.batch, h + reach[0], m, s, -1, s * self.channels), 2)
-        rows = [parts[i % m][:, i // m : i // m + h] for i in range(m + self.taps[0] - 1)]
-        found = []
-        for row in beside[0].inputs:
-            y = combine(row, rows).reshape(self.batch, h, s, w + reach[1], m, s * self.channels)
-            parts = unstack(y, 4)
-            columns = [parts[j % m][:, :, :, j // m : j // m + w]
-                       for j in range(m + self.taps[1] - 1)]  # fmt: skip
-            found += [combine(column, columns).swapaxes(2, 3) for column in beside[1].inputs]
-        return self.joined([x.reshape(-1, s * s * self.channels) for x in found], 1)
+        x = x.reshape(self.batch, blocks[0], m, s, -1, s * self.channels)
+
+        def columns(y: jax.Array) -> list[jax.Array]:
+            y = y.reshape(self.batch, h, s, blocks[1], m, s * self.channels)
+            return windows(y, 3, w, size[1])
+
+        found = both(down.inputs, across.inputs, windows(x, 1, h, size[0]), columns)
+        return self.joined([y.swapaxes(2, 3).reshape(-1, s * s * self.channels) for y in found], 1)
 
     def kernels(self, w: jax.Array) -> list[jax.Array]:
         """Transform w [kh, kw, C, D] into matrices [s^2 C, D]."""
         s, (h, k), (p, q) = self.geometry.stride, self.geometry.kernel, self.taps
+        down, across = self.transforms
         w = jnp.pad(w, ((0, p * s - h), (0, q * s - k), (0, 0), (0, 0)))
-        rows, found = unstack(w.reshape(p, s, q, s, self.channels, self.features), 0), []
-        for row in self.transforms[0].kernel:
-            columns = unstack(combine(row, rows), 1)
-            found += [combine(column, columns) for column in self.transforms[1].kernel]
+        rows = unstack(w.reshape(p, s, q, s, self.channels, self.features), 0)
+        found = both(down.kernel, across.kernel, rows, lambda w: unstack(w, 1))
         return self.joined([w.reshape(-1, self.features) for w in found], 0)
 
     def outputs(self, y: jax.Array) -> list[jax.Array]:
         """Transform y [B, H', W', D] into matrices [tiles, D]."""
         m, (h, w), out = self.m, self.grid, self.geometry.out
+        down, across = self.transforms
         y = jnp.pad(y, ((0, 0), (0, m * h - out[0]), (0, m * w - out[1]), (0, 0)))
-        rows, found = unstack(y.reshape(self.batch, h, m, w, m, self.features), 2), []
-        for row in self.transforms[0].outputs:
-            columns = unstack(combine(row, rows), 3)
-            found += [combine(column, columns) for column in self.transforms[1].outputs]
+        rows = unstack(y.reshape(self.batch, h, m, w, m, self.features), 2)
+        found = both(down.outputs, across.outputs, rows, lambda y: unstack(y, 3))
         return [y.reshape(-1, self.features) for y in found]
 
     def joined(self, parts: list[jax.Array], axis: int) -> list[jax.Array]:
