@@ -62,9 +62,7 @@ def cache_compilations() -> None:
     A cache that cannot be read or written is passed over: it is never a reason to fail.
     """
     folder = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
-    if 'jax_compilation_cache_dir' not in os.environ and not jax.config.values.get(
-        'jax_compilation_cache_dir'
-    ):
+    if not jax.config.values.get('jax_compilation_cache_dir'):
         jax.config.update('jax_compilation_cache_dir', str(folder / 'gan_jax' / 'xla'))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
     jax.config.update('jax_raise_persistent_cache_errors', False)

@@ -131,9 +131,6 @@ def program(step: Step, how: str = 'pmap', devices: int = 0, most: int = 1) -> P
     the step n times. `how` is 'pmap' or 'shard_map'; both give the same bits.
     """
 
-    def once(carry, constants, batches, n):
-        return step(carry, constants, jax.tree.map(lambda x: x[0], batches))
-
     def several(carry, constants, batches, n):
         # The count is data, not shape: one executable serves every n, so that how a run is cut
         # into calls cannot change its bits.
@@ -142,7 +139,7 @@ def program(step: Step, how: str = 'pmap', devices: int = 0, most: int = 1) -> P
 
         return lax.fori_loop(0, n, body, carry)
 
-    call = HOW[how](once if most == 1 else several, mesh(devices))
+    call = HOW[how](_once(step) if most == 1 else several, mesh(devices))
 
     def arguments(carry, constants, batches):
         n = len(jax.tree.leaves(batches)[0])
@@ -165,12 +162,18 @@ def shapes(
     if jax.process_count() > 1:  # programs over several processes take arrays alone
         return jax.eval_shape(step, carry, constants, batch)
 
+    call = HOW[how](_once(step), mesh(devices))
+    batches = jax.tree.map(lambda x: x[None], batch)
+    return jax.eval_shape(call.compiled, *call.arguments(carry, constants, batches, 1))
+
+
+def _once(step: Step) -> Callable:
+    """Return a step of batches of one."""
+
     def once(carry, constants, batches, n):
         return step(carry, constants, jax.tree.map(lambda x: x[0], batches))
 
-    call = HOW[how](once, mesh(devices))
-    batches = jax.tree.map(lambda x: x[None], batch)
-    return jax.eval_shape(call.compiled, *call.arguments(carry, constants, batches, 1))
+    return once
 
 
 def _padded(x: np.ndarray, n: int) -> np.ndarray:

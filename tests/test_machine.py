@@ -10,7 +10,6 @@ import pytest
 from gan_jax import machine
 
 FRESH = """
-import sys
 from gan_jax import machine
 machine.set_up(deterministic=True)
 import jax
@@ -28,29 +27,27 @@ def test_flags_are_added_once_and_never_over_those_of_the_user(monkeypatch):
     assert os.environ['XLA_FLAGS'] == want
 
 
-def test_a_fresh_process_takes_all_that_it_is_told(tmp_path):
-    # a flag that XLA does not know would end it
-    env = os.environ | {'XDG_CACHE_HOME': str(tmp_path), 'JAX_PLATFORMS': 'cpu'}
+def in_a_fresh_process(cache):
+    env = os.environ | {'XDG_CACHE_HOME': str(cache), 'JAX_PLATFORMS': 'cpu'}
     env.pop('JAX_COMPILATION_CACHE_DIR', None)
     env.pop('XLA_FLAGS', None)
     root = pathlib.Path(__file__).parent.parent
-    done = subprocess.run(
-        [sys.executable, '-c', FRESH], env=env, capture_output=True, text=True, cwd=root
-    )
+    command = [sys.executable, '-c', FRESH]
+    return subprocess.run(command, env=env, capture_output=True, text=True, cwd=root)
+
+
+def test_a_fresh_process_takes_all_that_it_is_told(tmp_path):
+    # a flag that XLA does not know would end it
+    done = in_a_fresh_process(tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == '(2, 4, 8, 8)\n'
     assert any((tmp_path / 'gan_jax' / 'xla').iterdir())
 
 
 def test_a_damaged_cache_is_passed_over(tmp_path):
-    env = os.environ | {'XDG_CACHE_HOME': str(tmp_path), 'JAX_PLATFORMS': 'cpu'}
-    env.pop('JAX_COMPILATION_CACHE_DIR', None)
-    root = pathlib.Path(__file__).parent.parent
     said = []
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, '-c', FRESH], env=env, capture_output=True, text=True, cwd=root
-        )
+        done = in_a_fresh_process(tmp_path)
         said.append((done.returncode, done.stdout, done.stderr))
         programs = list((tmp_path / 'gan_jax' / 'xla').glob('*-cache'))
         for path in programs:
