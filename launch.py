@@ -8,7 +8,7 @@ from ml_collections import config_flags
 
 from gan_jax import cli
 from gan_jax.errors import UserError
-from gan_jax.workdir import Interrupted
+from gan_jax.training.workdir import Interrupted
 
 
 def main(argv: list[str]) -> None:

@@ -20,8 +20,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import cli, machine, measure, synthetic
-from gan_jax.run import open_run
+from gan_jax import cli
+from gan_jax.data import synthetic
+from gan_jax.modes import measure
+from gan_jax.runtime import process as machine
+from gan_jax.training.run import open_run
 
 try:
     import torch_gan

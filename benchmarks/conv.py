@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import machine
 from gan_jax.nn import conv
+from gan_jax.runtime import process as machine
 
 torch: Any = importlib.import_module('torch') if importlib.util.find_spec('torch') else None
 

@@ -21,9 +21,11 @@ os.environ['JAX_PLATFORMS'] = 'cpu'
 
 import jax
 
-from gan_jax import cli, measure, synthetic
+from gan_jax import cli
+from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.run import open_run
+from gan_jax.modes import measure
+from gan_jax.training.run import open_run
 
 OTHERS = ('all-gather', 'all-to-all', 'collective-permute', 'reduce-scatter')
 SIZES = {'pred': 1, 's8': 1, 'u8': 1, 'bf16': 2, 'f16': 2, 'f32': 4, 's32': 4, 'u32': 4, 'f64': 8}

@@ -22,9 +22,12 @@ import jax
 from absl import flags
 from ml_collections import config_flags
 
-from gan_jax import cli, machine, measure, synthetic
+from gan_jax import cli
+from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.run import open_run
+from gan_jax.modes import measure
+from gan_jax.runtime import process as machine
+from gan_jax.training.run import open_run
 
 IMPORTED = time.perf_counter()
 

@@ -6,7 +6,8 @@ Half a minute. The grid shows images above what comes back through a code of 8 n
 """
 
 from gan_jax import config as configs
-from gan_jax import models, optim
+from gan_jax import models
+from gan_jax.core import optim
 
 
 def get_config():

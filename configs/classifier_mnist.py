@@ -8,7 +8,8 @@ python -m gan_jax.metrics mnist:test mnist:test --features=classifier --metrics=
 """
 
 from gan_jax import config as configs
-from gan_jax import models, optim
+from gan_jax import models
+from gan_jax.core import optim
 
 
 def get_config():

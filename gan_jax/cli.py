@@ -12,8 +12,9 @@ from absl import flags
 from absl import logging as absl_logging
 
 from gan_jax import config as configs
-from gan_jax import machine, parallel
 from gan_jax.errors import UserError, nearest
+from gan_jax.runtime import parallel
+from gan_jax.runtime import process as machine
 
 DEFAULT = 'configs/mlp_digits.py'
 
@@ -146,7 +147,7 @@ def _train(config: Any, workdir: pathlib.Path, flags: Any) -> None:
 
 
 def _sample(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax import inference
+    from gan_jax.modes import inference
 
     trained = inference.load(workdir, flags.step)
     out = pathlib.Path(flags.out or workdir / 'generated')
@@ -154,7 +155,7 @@ def _sample(config: Any, workdir: pathlib.Path, flags: Any) -> None:
 
 
 def _interpolate(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax import inference
+    from gan_jax.modes import inference
 
     trained = inference.load(workdir, flags.step)
     out = pathlib.Path(flags.out or workdir / 'interpolation')
@@ -162,7 +163,7 @@ def _interpolate(config: Any, workdir: pathlib.Path, flags: Any) -> None:
 
 
 def _eval(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax import evaluation
+    from gan_jax.modes import evaluation
 
     keys = ('metrics', 'num', 'features', 'resize', 'weights', 'repeats', 'seed')
     changes = {key: flags[key].value for key in keys if flags[key].present}
@@ -173,7 +174,7 @@ def _eval(config: Any, workdir: pathlib.Path, flags: Any) -> None:
 
 
 def _dryrun(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax import dryrun
+    from gan_jax.modes import dryrun
 
     dryrun.show(config, shape=flags.shape, rate=flags.rate)
 

@@ -8,9 +8,12 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import data, losses, optim, parallel, penalties
-from gan_jax.duration import Duration
+from gan_jax import data
+from gan_jax.core import losses, optim
+from gan_jax.core.duration import Duration
 from gan_jax.errors import UserError, nearest
+from gan_jax.runtime import parallel
+from gan_jax.terms import penalties
 
 # Keys whose values are durations; 'every' keys stay as they are, since they may count steps.
 DURATIONS = ('duration', 'ema.half_life', 'loss.noise_decay')

@@ -11,15 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import curves, data, parallel, pictures, rng, writers
+from gan_jax import data
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.checkpoint import Checkpoints
-from gan_jax.duration import Every
+from gan_jax.core import rng
+from gan_jax.core.duration import Every
+from gan_jax.core.state import Mean, Metrics, TrainState, digest, finite
 from gan_jax.errors import UserError
-from gan_jax.profile import Profile
-from gan_jax.run import Feed, Run, open_feed, open_run
-from gan_jax.state import Mean, Metrics, TrainState, digest, finite
-from gan_jax.workdir import (
+from gan_jax.kinds import image as pictures
+from gan_jax.runtime import parallel
+from gan_jax.runtime.profiler import Profile
+from gan_jax.training import curves, writers
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.run import Feed, Run, open_feed, open_run
+from gan_jax.training.workdir import (
     AtOnce,
     Interrupted,
     Stop,
@@ -118,7 +122,7 @@ class Loop:
         if not self.run.config.eval.metrics:
             return None
         # Evaluation needs scipy and a network of its own, which other runs are spared.
-        from gan_jax.evaluation import open_evaluation
+        from gan_jax.modes.evaluation import open_evaluation
 
         return open_evaluation(self.run.config, self.run.source, self.run.algorithm)
 

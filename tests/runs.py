@@ -6,8 +6,9 @@ import pathlib
 import signal
 
 from gan_jax import config as configs
-from gan_jax import models, train, workdir, writers
-from gan_jax.state import digest
+from gan_jax import models, train
+from gan_jax.core.state import digest
+from gan_jax.training import workdir, writers
 
 TOYS = str(pathlib.Path(__file__).parent / 'algorithms')
 TIMES = ('seconds', 'images_per_second')

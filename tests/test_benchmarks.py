@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import measure, models, parallel, profile, synthetic
+from gan_jax import models
+from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.run import open_run
+from gan_jax.modes import measure
+from gan_jax.runtime import parallel
+from gan_jax.runtime import profiler as profile
 from gan_jax.train import train
+from gan_jax.training.run import open_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from gan_jax.checkpoint import Checkpoints
 from gan_jax.errors import UserError
+from gan_jax.training.checkpoint import Checkpoints
 
 TREE = {'a': np.arange(5000, dtype=np.float32), 'b': {'c': np.int32(0)}}
 

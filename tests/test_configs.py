@@ -13,7 +13,7 @@ from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.data import Spec
 from gan_jax.errors import UserError
-from gan_jax.pictures import save_png
+from gan_jax.kinds.image import save_png
 
 FILES = sorted((ROOT / 'configs').glob('*.py'))
 
@@ -92,7 +92,7 @@ def test_a_config_says_how_it_is_run(path):
 
 
 def test_a_saved_config_is_the_config(tmp_path):
-    from gan_jax.workdir import open_workdir, read_config
+    from gan_jax.training.workdir import open_workdir, read_config
 
     for path in FILES:
         config = cli.load(path)

@@ -9,9 +9,10 @@ from PIL import Image
 
 from gan_jax import data
 from gan_jax.data import __main__ as command
-from gan_jax.data import inspect, pipeline, prepare, prepared, protocol, shards
+from gan_jax.data import inspect, pipeline, prepare, protocol, shards
 from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.sources import prepared
 from gan_jax.errors import UserError
 
 MADE = {'source': 'here', 'resize': 'lanczos'}

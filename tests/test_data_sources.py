@@ -353,7 +353,7 @@ def test_tfds_mnist_is_the_original(data_file):
 
 
 def test_tfds_that_needs_tensorflow_names_the_extra(tmp_path, monkeypatch):
-    from gan_jax.data import tfds
+    from gan_jax.data.sources import tfds
 
     class Builder:
         def download_and_prepare(self, **keys):

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from gan_jax import parallel
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARGUMENTS = [

@@ -6,9 +6,11 @@ import jax
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import dryrun, measure, models, synthetic
+from gan_jax import models
+from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.run import open_run
+from gan_jax.modes import dryrun, measure
+from gan_jax.training.run import open_run
 
 
 def config(**changes):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_jax.duration import Duration, Every
+from gan_jax.core.duration import Duration, Every
 from gan_jax.errors import UserError
 
 

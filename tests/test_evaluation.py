@@ -5,11 +5,13 @@ import json
 import pytest
 import runs
 
-from gan_jax import cli, evaluation, models, optim, train
+from gan_jax import cli, models, train
 from gan_jax import config as configs
-from gan_jax.checkpoint import Checkpoints
+from gan_jax.core import optim
 from gan_jax.errors import UserError
-from gan_jax.writers import read_lines
+from gan_jax.modes import evaluation
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.writers import read_lines
 
 
 @pytest.fixture(scope='module')

@@ -8,10 +8,11 @@ import pytest
 import runs
 
 import gan_jax
-from gan_jax import algorithms, train, workdir
+from gan_jax import algorithms, train
 from gan_jax.data import Spec, geometry
 from gan_jax.data.arrays import Arrays
 from gan_jax.errors import UserError
+from gan_jax.training import workdir
 
 
 class Unpaired:

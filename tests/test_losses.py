@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import losses, parallel
+from gan_jax.core import losses
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
 
 REAL = [-0.2219, 2.3058, -0.7330, -1.3858, -0.1590, 0.2727, -1.0026, 0.1778]
 REAL += [-0.3092, 1.1968, 1.4372, 1.2228, 1.3839, -0.7218, 1.5818, -1.1987]

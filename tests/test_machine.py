@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gan_jax import machine
+from gan_jax.runtime import process as machine
 
 FRESH = """
 from gan_jax import machine

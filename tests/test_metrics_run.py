@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from gan_jax import config as configs
-from gan_jax import data, models, optim
+from gan_jax import data, models
+from gan_jax.core import optim
 from gan_jax.errors import UserError
 from gan_jax.metrics import __main__ as command
 from gan_jax.metrics import certificate, classifier, evaluate, features, sets

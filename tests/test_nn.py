@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from jax import lax
 
-from gan_jax import parallel
 from gan_jax.errors import UserError
-from gan_jax.nn import activations, contractions, conv, geometry, init, norm, resample, tiles
+from gan_jax.nn import activations, conv, init, norm, resample
 from gan_jax.nn.conditioning import LabelPlane
 from gan_jax.nn.dropout import Dropout
+from gan_jax.runtime import parallel
+from gan_jax.runtime.cpu import contractions, tiles
+from gan_jax.runtime.cpu import shapes as geometry
 
 NUMBERS = ('NHWC', 'HWIO', 'NHWC')
 

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import optim
+from gan_jax.core import optim
 from gan_jax.errors import UserError
 
 GRADS = np.random.default_rng(0).standard_normal((6, 3))

@@ -9,7 +9,8 @@ import pytest
 from test_parity_dcgan_forward import DISCRIMINATOR, GENERATOR, params_from, statistics_from
 
 from gan_jax import config as configs
-from gan_jax import models, rng
+from gan_jax import models
+from gan_jax.core import rng
 from gan_jax.data import Spec
 
 TABLES = {'g': (GENERATOR, 'G'), 'd': (DISCRIMINATOR, 'D')}

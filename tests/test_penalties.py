@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import parallel, penalties, rng
+from gan_jax.core import rng
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
+from gan_jax.terms import penalties
 
 SHAPE = (4, 5, 3, 2)
 NAMES = [penalty.__name__ for penalty in penalties.PENALTIES]

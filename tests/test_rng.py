@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import rng
+from gan_jax.core import rng
 
 DRAWS = {
     'normal': lambda key: jax.random.normal(key, (3, 5)),

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax import models, parallel, rng
+from gan_jax import models
+from gan_jax.core import rng
+from gan_jax.core.state import merge
+from gan_jax.core.update import lazily, zeros
 from gan_jax.data import Spec
-from gan_jax.judge import Targets
-from gan_jax.state import merge
-from gan_jax.update import lazily, zeros
+from gan_jax.runtime import parallel
+from gan_jax.terms.passes import Targets
 
 SHAPE = (8, 8, 1)
 

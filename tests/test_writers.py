@@ -10,8 +10,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from gan_jax import curves, pictures, writers
 from gan_jax.errors import UserError
+from gan_jax.kinds import image as pictures
+from gan_jax.training import curves, writers
 
 RNG = np.random.default_rng(0)
 

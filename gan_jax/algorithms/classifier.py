@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax import models, optim, rng
+from gan_jax import models
 from gan_jax.algorithms.protocol import Phase
+from gan_jax.core import optim, rng
+from gan_jax.core.state import Mean, TrainState, apply, create, evaluate
+from gan_jax.core.update import advance, ema_decay, update
 from gan_jax.errors import UserError
-from gan_jax.state import Mean, TrainState, apply, create, evaluate
-from gan_jax.update import advance, ema_decay, update
 
 Batch = dict[str, jax.Array]
 NET = 'classifier'

@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax import latent, losses, models, optim, penalties, rng
+from gan_jax import models
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.judge import HARD, JUDGES, Judge, Targets, penalty_at, separate
-from gan_jax.losses import Adversarial
-from gan_jax.penalties import Penalty
-from gan_jax.state import Mean, Metrics, TrainState, apply, create, evaluate
-from gan_jax.update import advance, ema_decay, lazily, update
+from gan_jax.core import latent, losses, optim, rng
+from gan_jax.core.losses import Adversarial
+from gan_jax.core.state import Mean, Metrics, TrainState, apply, create, evaluate
+from gan_jax.core.update import advance, ema_decay, lazily, update
+from gan_jax.terms import penalties
+from gan_jax.terms.passes import HARD, JUDGES, Judge, Targets, penalty_at, separate
+from gan_jax.terms.penalties import Penalty
 
 Batch = dict[str, jax.Array]
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
-from gan_jax.state import Metrics, TrainState
+from gan_jax.core.state import Metrics, TrainState
 
 
 class Phase(NamedTuple):

@@ -2,12 +2,12 @@
 
 import importlib
 import inspect
-import pathlib
-import re
+import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
 from gan_jax import errors
+from gan_jax.data import sources
 
 # what concerns the pipeline, not the source; and dataset, which stays behind in a config of a
 # named data set when another source is asked for on the command line
@@ -50,20 +50,18 @@ def defaults() -> dict[str, Any]:
 
 
 def names() -> list[str]:
-    """Return the names of all sources: the modules of this package that define a Source."""
-    files = pathlib.Path(__file__).parent.glob('*.py')
-    defines = re.compile(r'^class Source\b(?!\(Protocol)', re.MULTILINE)
-    return sorted(f.stem for f in files if defines.search(f.read_text(encoding='utf-8')))
+    """Return the names of all sources: the modules of `gan_jax.data.sources`."""
+    return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
 
 
 def constructor(name: str) -> type:
-    """Return the Source class of a module of this package; raises UserError for unknown names."""
+    """Return the class of the source of a name; raises UserError for unknown names."""
     if name not in names():
         hint = errors.nearest(name, names())
         raise errors.UserError(
             f"no data source config.data.name='{name}'{hint}; there are: {', '.join(names())}"
         )
-    return importlib.import_module(f'gan_jax.data.{name}').Source
+    return importlib.import_module(f'gan_jax.data.sources.{name}').Source
 
 
 def open_source(config: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """Where a set of two domains keeps them: trainA and trainB, or A and B, or A/train and B/train."""
 
 from gan_jax.data import stores
-from gan_jax.data.folder import common_folder
+from gan_jax.data.sources.folder import common_folder
 
 
 def layouts(split: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from gan_jax import rng
+from gan_jax.core import rng
 from gan_jax.data import audit, device
 from gan_jax.data.order import positions
 from gan_jax.data.protocol import BadExample, Example, Spec, Subset, load

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from gan_jax.data.facts import Facts
-from gan_jax.data.prepared import Shards
 from gan_jax.data.protocol import Spec
+from gan_jax.data.sources.prepared import Shards
 
 SHOWN = 64
 

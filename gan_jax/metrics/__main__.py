@@ -56,10 +56,10 @@ def evaluate(argv: Sequence[str]) -> None:
     """Measure, print one line per metric, and write or print the certificates."""
     flags = parser().parse_args(argv)
     # after the flags: --help need not wait for jax
-    from gan_jax import machine
     from gan_jax.metrics import certificate, features, sets
     from gan_jax.metrics.comparison import Protocol, compare_sets
     from gan_jax.metrics.evaluate import Options, check
+    from gan_jax.runtime import process as machine
 
     machine.set_up()
     options = Options(flags.k, flags.subsets, flags.subset_size, flags.splits)

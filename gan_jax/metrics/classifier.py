@@ -5,11 +5,11 @@ import pathlib
 import jax
 import numpy as np
 
-from gan_jax import inference
+from gan_jax.core.state import digest
 from gan_jax.data.device import scale
 from gan_jax.errors import UserError
 from gan_jax.metrics.features import Extractor, Parallel
-from gan_jax.state import digest
+from gan_jax.modes import inference
 
 
 def extractor(path: str | pathlib.Path) -> Extractor:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from gan_jax.nn import contractions, init
-from gan_jax.nn.geometry import Geometry, Padding, out_size, pads, transposed_size
+from gan_jax.nn import init
+from gan_jax.runtime.cpu import contractions
+from gan_jax.runtime.cpu.shapes import Geometry, Padding, out_size, pads, transposed_size
 
 Initializer = Callable[..., jax.Array]
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax import parallel
+from gan_jax.runtime import parallel
 
 Initializer = Callable[..., jax.Array]
 

@@ -7,10 +7,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax import optim, rng
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.state import Mean, TrainState, apply, create
-from gan_jax.update import advance, update
+from gan_jax.core import optim, rng
+from gan_jax.core.state import Mean, TrainState, apply, create
+from gan_jax.core.update import advance, update
 
 
 class Canvas(nn.Module):

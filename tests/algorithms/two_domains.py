@@ -7,11 +7,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax import models, optim, rng
+from gan_jax import models
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.losses import least_squares
-from gan_jax.state import Mean, TrainState, apply, create
-from gan_jax.update import advance, update
+from gan_jax.core import optim, rng
+from gan_jax.core.losses import least_squares
+from gan_jax.core.state import Mean, TrainState, apply, create
+from gan_jax.core.update import advance, update
 
 POOL = 16
 

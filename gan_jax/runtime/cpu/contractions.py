@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax.nn import tiles
-from gan_jax.nn.geometry import Geometry
+from gan_jax.runtime.cpu import tiles
+from gan_jax.runtime.cpu.shapes import Geometry
 
 # Fewer channels than THIN are those of images; from WIDE on, products of matrices are worth it.
 THIN, WIDE = 8, 64

@@ -6,10 +6,10 @@ import pathlib
 import numpy as np
 
 from gan_jax.data import domains, geometry, images, stores
-from gan_jax.data.folder import Source as Folder
 from gan_jax.data.geometry import Geometry, Misfit
 from gan_jax.data.images import BadImage
 from gan_jax.data.protocol import BadExample, Example, Spec
+from gan_jax.data.sources.folder import Source as Folder
 from gan_jax.errors import UserError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_jax.data import shards
 from gan_jax.data.protocol import BadExample, Example, Spec
-from gan_jax.data.unpaired import joined
+from gan_jax.data.sources.unpaired import joined
 from gan_jax.errors import UserError
 
 

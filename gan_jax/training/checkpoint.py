@@ -16,8 +16,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
+from gan_jax.core.state import digest
 from gan_jax.errors import UserError
-from gan_jax.state import digest
 
 log = logging.getLogger('gan_jax')
 

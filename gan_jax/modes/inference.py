@@ -10,12 +10,13 @@ import ml_collections
 import numpy as np
 
 from gan_jax import config as configs
-from gan_jax import latent, pictures, rng
-from gan_jax.checkpoint import Checkpoints
+from gan_jax.core import latent, rng
+from gan_jax.core.state import TrainState
 from gan_jax.data import Spec
 from gan_jax.errors import UserError
-from gan_jax.state import TrainState
-from gan_jax.workdir import read_config
+from gan_jax.kinds import image as pictures
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.workdir import read_config
 
 # Images drawn at once.
 CHUNK = 256

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 
 from gan_jax import config as configs
-from gan_jax import parallel, rng
-from gan_jax.nn import contractions
-from gan_jax.run import Feed, Run, open_feed
+from gan_jax.core import rng
+from gan_jax.runtime import parallel
+from gan_jax.runtime.cpu import contractions
+from gan_jax.training.run import Feed, Run, open_feed
 
 # a group of calls that is timed lasts at least so long, so that the clock's grain is nothing
 SECONDS = 0.2

@@ -3,9 +3,9 @@
 from typing import Any
 
 from gan_jax.data import domains, stores
-from gan_jax.data.folder import Source as Folder
 from gan_jax.data.protocol import Example, Spec
-from gan_jax.data.tfds import Source as Tfds
+from gan_jax.data.sources.folder import Source as Folder
+from gan_jax.data.sources.tfds import Source as Tfds
 from gan_jax.errors import UserError
 
 

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax import rng
-from gan_jax.penalties import Penalty
-from gan_jax.state import Mean, Metrics, Net, apply
+from gan_jax.core import rng
+from gan_jax.core.state import Mean, Metrics, Net, apply
+from gan_jax.terms.penalties import Penalty
 
 
 @dataclass(frozen=True)

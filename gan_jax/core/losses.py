@@ -12,8 +12,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from gan_jax import parallel
 from gan_jax.errors import UserError, nearest
+from gan_jax.runtime import parallel
 
 Target = jax.Array | float | None
 

@@ -5,8 +5,8 @@ import zlib
 import jax
 import jax.numpy as jnp
 
-from gan_jax import parallel
-from gan_jax.threefry import GENERATOR
+from gan_jax.runtime import parallel
+from gan_jax.runtime.cpu.threefry import GENERATOR
 
 
 def root(seed: int) -> jax.Array:

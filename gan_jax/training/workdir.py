@@ -14,8 +14,8 @@ from typing import Any
 import ml_collections
 
 from gan_jax import config as configs
-from gan_jax import pictures
 from gan_jax.errors import UserError
+from gan_jax.kinds import image as pictures
 
 log = logging.getLogger('gan_jax')
 

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax import parallel, rng
-from gan_jax.state import Mean, Metrics, Net, TrainState, average, merge
+from gan_jax.core import rng
+from gan_jax.core.state import Mean, Metrics, Net, TrainState, average, merge
+from gan_jax.runtime import parallel
 
 Nets = dict[str, Net]
 # (nets, batch, per-example keys) -> (scalar loss, (nets with their new collections, metrics))

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 import jax
 
 from gan_jax import config as configs
-from gan_jax import data, parallel, rng
+from gan_jax import data
 from gan_jax.algorithms.protocol import Algorithm, Phase
+from gan_jax.core import rng
+from gan_jax.core.duration import Every
+from gan_jax.core.state import Metrics, merge
+from gan_jax.core.update import zeros
 from gan_jax.data import pipeline as pipelines
-from gan_jax.duration import Every
-from gan_jax.state import Metrics, merge
-from gan_jax.update import zeros
+from gan_jax.runtime import parallel
 
 
 class Run(NamedTuple):

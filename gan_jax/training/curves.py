@@ -7,7 +7,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gan_jax import pictures, writers
+from gan_jax.kinds import image as pictures
+from gan_jax.training import writers
 
 Lines = Sequence[dict[str, Any]]
 

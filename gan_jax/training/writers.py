@@ -16,7 +16,7 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 import tqdm
 
-from gan_jax import pictures
+from gan_jax.kinds import image as pictures
 
 Path = str | os.PathLike[str]
 Scalars = Mapping[str, Any]

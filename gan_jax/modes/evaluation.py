@@ -8,13 +8,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax import data, inference, pictures, rng
+from gan_jax import data
+from gan_jax.core import rng
+from gan_jax.core.state import TrainState, digest
 from gan_jax.errors import UserError
+from gan_jax.kinds import image as pictures
 from gan_jax.metrics import certificate, features, sets
 from gan_jax.metrics.comparison import Protocol
 from gan_jax.metrics.evaluate import Options, check
 from gan_jax.metrics.evaluator import Evaluator, SampleFn
-from gan_jax.state import TrainState, digest
+from gan_jax.modes import inference
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,9 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from gan_jax import measure, synthetic
-from gan_jax.run import Run, open_run
+from gan_jax.data import synthetic
+from gan_jax.modes import measure
+from gan_jax.training.run import Run, open_run
 
 STEPS = 10
 

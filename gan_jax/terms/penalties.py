@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import parallel
 from gan_jax.errors import UserError, nearest
+from gan_jax.runtime import parallel
 
 DFn = Callable[[jax.Array], jax.Array]
 PenaltyFn = Callable[[DFn, jax.Array, jax.Array, jax.Array], jax.Array]
