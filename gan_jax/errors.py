@@ -1,7 +1,10 @@
 """Errors that a user can cause: one line each, naming the thing, the value and what is allowed."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar('T')
 
 
 class UserError(Exception):
@@ -12,3 +15,21 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" for the closest allowed name, or '' where none is close."""
     close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
     return f" (did you mean '{close[0]}'?)" if close else ''
+
+
+def unknown(what: str, name: str, allowed: Iterable[str]) -> UserError:
+    """Return the error that says: unknown WHAT 'NAME' (did you mean 'x'?); available: x, y."""
+    allowed = list(allowed)
+    there = ', '.join(allowed) or 'none'
+    return UserError(f"unknown {what} '{name}'{nearest(name, allowed)}; available: {there}")
+
+
+def choose(table: Mapping[str, T], name: str, what: str) -> T:
+    """Return table[name].
+
+    Raises:
+      UserError: there is none of that name; see `unknown`.
+    """
+    if name not in table:
+        raise unknown(what, name, table)
+    return table[name]

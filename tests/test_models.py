@@ -167,14 +167,14 @@ def test_edges_are_normalised_on_demand():
     [
         (dcgan.Generator(shape=(30, 64, 3)), 'size 30x64: .* cannot make 30; .*: 32, 16, 48'),
         (dcgan.Generator(widths=(8, 8), strides=(2, 2, 2)), r'strides \(2, 2, 2\) has 3 .* or 2'),
-        (dcgan.Generator(up='nearest', widths=(8, 8)), "no up 'nearest' .*nearest_conv"),
-        (dcgan.Generator(norm='bacth', widths=(8, 8)), "no norm 'bacth' .*'batch'"),
+        (dcgan.Generator(up='nearest', widths=(8, 8)), "unknown up 'nearest' .*nearest_conv"),
+        (dcgan.Generator(norm='bacth', widths=(8, 8)), "unknown norm 'bacth' .*'batch'"),
         (dcgan.Generator(out_act='tanhh', widths=(8, 8)), "'tanhh' .*'tanh'"),
         (dcgan.Discriminator(down='avg_pool'), "no down 'avg_pool' .*'avgpool'"),
         (dcgan.Discriminator(shape=(4, 4, 1), padding='VALID'), 'size 4x4: too small'),
         (mlp.Discriminator(dropout=1.0), 'dropout 1.0; allowed'),
         (mlp.Generator(hidden=(8, 8), norm=('batch',)), r"norm \('batch',\) has 1 values"),
-        (mlp.Generator(weight_init='xavier'), "no init 'xavier'"),
+        (mlp.Generator(weight_init='xavier'), "unknown init 'xavier'"),
         (cgan.Generator(widths=(8, 8)), 'needs labels'),
     ],
 )

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 
+from gan_jax import errors
 from gan_jax.errors import UserError
-from gan_jax.nn import activations, named, resample
+from gan_jax.nn import activations, resample
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.network import Network, each
 from gan_jax.runtime.cpu.shapes import Padding, out_size, transposed_size
@@ -119,8 +120,8 @@ class Generator(Pyramid):
     def check(self) -> None:
         """Raise UserError where the options do not make a network for `shape`."""
         super().check()
-        named.pick(resample.UP, self.up, 'up')
-        named.pick(STEM_NORMS, self.norm_stem, 'norm_stem')
+        errors.choose(resample.UP, self.up, 'up')
+        errors.choose(STEM_NORMS, self.norm_stem, 'norm_stem')
         activations.get(self.out_act)
         self.stem_size()
 
@@ -175,7 +176,7 @@ class Discriminator(Pyramid):
     def check(self) -> None:
         """Raise UserError where the options do not make a network for `shape`."""
         super().check()
-        named.pick({'strided_conv': None, **resample.POOL}, self.down, 'down')
+        errors.choose({'strided_conv': None, **resample.POOL}, self.down, 'down')
         for size in self.shape[:2]:
             left = size
             for _, stride, kernel, padding in self.layers(self.widths):

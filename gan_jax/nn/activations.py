@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from gan_jax.nn import named
+from gan_jax import errors
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -36,4 +36,4 @@ def get(name: str, slope: float = 0.2) -> Activation:
     """
     if name == 'leaky_relu':
         return functools.partial(jax.nn.leaky_relu, negative_slope=slope)
-    return named.pick(ACTIVATIONS, name, 'activation')
+    return errors.choose(ACTIVATIONS, name, 'activation')

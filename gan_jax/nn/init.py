@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.nn import named
+from gan_jax import errors
 
 
 class Init(NamedTuple):
@@ -53,7 +53,7 @@ INITS = {'normal': normal, 'glorot': glorot, 'torch': torch, 'equalized': equali
 
 def get(name: str) -> Init:
     """Return the initialisation of a name; UserError where there is none."""
-    return named.pick(INITS, name, 'init')()
+    return errors.choose(INITS, name, 'init')()
 
 
 def equalize(kernel: jax.Array, gain: float | None) -> jax.Array:

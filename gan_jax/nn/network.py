@@ -5,8 +5,9 @@ from typing import TypeVar
 import flax.linen as nn
 import jax
 
+from gan_jax import errors
 from gan_jax.errors import UserError
-from gan_jax.nn import activations, init, named, norm
+from gan_jax.nn import activations, init, norm
 from gan_jax.nn.dense import Dense
 from gan_jax.nn.dropout import Dropout
 
@@ -55,7 +56,7 @@ class Network(nn.Module):
     def check(self) -> None:
         """Raise UserError where the options do not make a network."""
         for name in self.norms():
-            named.pick(norm.NORMS, name, 'norm')
+            errors.choose(norm.NORMS, name, 'norm')
         for rate in each(self.dropout, self.depth(), 'dropout'):
             if not 0 <= rate < 1:
                 raise UserError(f'dropout {rate}; allowed: 0 <= dropout < 1')
