@@ -170,7 +170,7 @@ def test_edges_are_normalised_on_demand():
         (dcgan.Generator(up='nearest', widths=(8, 8)), "unknown up 'nearest' .*nearest_conv"),
         (dcgan.Generator(norm='bacth', widths=(8, 8)), "unknown norm 'bacth' .*'batch'"),
         (dcgan.Generator(out_act='tanhh', widths=(8, 8)), "'tanhh' .*'tanh'"),
-        (dcgan.Discriminator(down='avg_pool'), "no down 'avg_pool' .*'avgpool'"),
+        (dcgan.Discriminator(down='avg_pool'), "unknown down 'avg_pool' .*'avgpool'"),
         (dcgan.Discriminator(shape=(4, 4, 1), padding='VALID'), 'size 4x4: too small'),
         (mlp.Discriminator(dropout=1.0), 'dropout 1.0; allowed'),
         (mlp.Generator(hidden=(8, 8), norm=('batch',)), r"norm \('batch',\) has 1 values"),
