@@ -5,7 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import config as configs
+from gan_jax import models
 from gan_jax.core import rng
+from gan_jax.data import Spec
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
 from gan_jax.terms import penalties
@@ -155,3 +158,18 @@ def test_make_keeps_weight_and_interval():
 def test_wrong_options_are_refused(name, options, message):
     with pytest.raises(UserError, match=message):
         penalties.make(name, **options)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_layers_that_mix_examples_are_refused(name):
+    config = configs.base()
+    g = {'z_dim': 4, 'widths': (8, 4)}
+    config.model = models.node('dcgan', prior='normal', g=g, d={'widths': (4, 8), 'norm': 'batch'})
+    config.penalties[name].weight = 1.0
+    build, spec = configs.algorithm(config).build, Spec((8, 8, 1))
+    message = rf"model\.d\.norm='batch' .* penalties\.{name}: .*; available: instance, .*none"
+    with pytest.raises(UserError, match=message):
+        build(configs.resolve(config, 100), spec)
+    with config.ignore_type():
+        config.model.d.norm = ('batch', 'layer')  # the first layer is not normalised
+    assert build(configs.resolve(config, 100), spec).penalties[0].name == name

@@ -1,6 +1,6 @@
 """The two-player game: any generator, discriminator, adversarial loss and penalties."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from gan_jax.core import latent, losses, optim, rng
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, create, evaluate
 from gan_jax.core.update import advance, ema_decay, lazily, update
+from gan_jax.errors import UserError
+from gan_jax.nn import norm
+from gan_jax.nn.network import Network
 from gan_jax.terms import penalties
 from gan_jax.terms.passes import HARD, JUDGES, Judge, Targets, penalty_at, separate
 from gan_jax.terms.penalties import Penalty
@@ -180,12 +183,34 @@ class GAN:
         return total, metrics
 
 
+def check_penalties(penalties: Sequence[Penalty], discriminator: Network) -> None:
+    """Refuse penalties on the gradient at one example where others have a part in it.
+
+    Raises:
+      UserError: names the penalty, the normalisation and those that are allowed.
+    """
+    for penalty in penalties:
+        for found in discriminator.mixes_examples():
+            allowed = ', '.join(n for n, cls in norm.NORMS.items() if not cls.over_batch)
+            raise UserError(
+                f"model.d.norm='{found}' is not allowed with penalties.{penalty.name}: an "
+                f"example's gradient would be mixed with those of its batch; available: {allowed}"
+            )
+
+
 def build(config: Any, spec: Any) -> GAN:
-    """Build the algorithm that a resolved config describes, for images of a spec."""
+    """Build the algorithm that a resolved config describes, for images of a spec.
+
+    Raises:
+      UserError: the discriminator's layers do not go with a penalty.
+    """
     loss = config.loss
+    discriminator = models.build(config.model, 'd', spec.shape, config.precision)
+    chosen = tuple(penalties.make(k, **v) for k, v in config.penalties.items() if v.weight)
+    check_penalties(chosen, discriminator)
     return GAN(
         generator=models.build(config.model, 'g', spec.shape, config.precision),
-        discriminator=models.build(config.model, 'd', spec.shape, config.precision),
+        discriminator=discriminator,
         tx={name: optim.make(config.optim[name], config.batch_size) for name in ('g', 'd')},
         loss=losses.make(loss.name, **loss.args),
         shape=spec.shape,
@@ -193,11 +218,7 @@ def build(config: Any, spec: Any) -> GAN:
         images=config.duration,
         z_dim=config.model.g.z_dim,
         prior=latent.prior(config.model.prior),
-        penalties=tuple(
-            penalties.make(name, **options)
-            for name, options in config.penalties.items()
-            if options.weight
-        ),
+        penalties=chosen,
         targets=Targets(tuple(loss.real), tuple(loss.fake), loss.flip),
         judge=JUDGES[loss.batching],
         weight_clip=loss.weight_clip,

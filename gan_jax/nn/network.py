@@ -53,6 +53,10 @@ class Network(nn.Module):
         """Return the normalisation of each hidden layer."""
         return each(self.norm, self.depth(), 'norm')
 
+    def mixes_examples(self) -> tuple[str, ...]:
+        """Return the normalisations in use that make examples of a batch depend on each other."""
+        return tuple(n for n in dict.fromkeys(self.norms()) if norm.NORMS[n].over_batch)
+
     def check(self) -> None:
         """Raise UserError where the options do not make a network."""
         for name in self.norms():

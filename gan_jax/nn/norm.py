@@ -1,6 +1,7 @@
 """Normalisations by name, over channels-last arrays [B, ..., C]."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -16,8 +17,10 @@ class Norm(nn.Module):
     """The options that a normalisation is given, whether it needs them or not; itself the identity.
 
     momentum: of running statistics, `momentum * old + (1 - momentum) * new`; torch's .1 is .9.
+    over_batch: whether an example's output depends on the other examples of its batch.
     """
 
+    over_batch: ClassVar[bool] = False
     momentum: float = 0.9
     eps: float = 1e-5
     gamma_init: Initializer = nn.initializers.ones
@@ -34,6 +37,8 @@ class BatchNorm(Norm):
     Ioffe, Szegedy 2015 (1502.03167). Statistics are averaged over the devices of the data axis.
     The running ones, whose variance is the biased one, serve where train is False.
     """
+
+    over_batch = True
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
