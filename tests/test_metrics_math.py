@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_jax.errors import UserError
-from gan_jax.metrics import conditional, fid, inception_score, kid, modes, prdc, swd
+from gan_jax.metrics import conditional, fid, inception_score, kid, modes, prdc, pyramid, swd
 from gan_jax.metrics.moments import Moments
 
 FIXTURES = ('metrics_d64_n500', 'metrics_d2048_n300')
@@ -276,13 +276,46 @@ class TestSliced:
         assert swd.sliced_wasserstein(x, x) == 0
         assert swd.sliced_wasserstein(x, x[::2]) < 0.2
 
-    def test_pyramid_sees_detail_where_it_is(self):
-        rng = np.random.default_rng(0)
-        real = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
-        assert swd.pyramid(real, real.copy()) == pytest.approx({32: 0, 16: 0, 0: 0}, abs=60)
-        smooth = real.astype(np.float32).mean((1, 2), keepdims=True) + np.zeros_like(real)
-        result = swd.pyramid(real, smooth.astype(np.uint8))
-        assert result[32] > 3 * swd.pyramid(real, real[::-1].copy())[32]
+    def test_blocks_of_directions_do_not_matter(self, monkeypatch):
+        x, y = clouds(60, 50, 8)
+        whole = swd.sliced_wasserstein(x, y, 40)
+        monkeypatch.setattr(swd, 'BLOCK', 7)
+        assert swd.sliced_wasserstein(x, y, 40) == pytest.approx(whole, rel=1e-12)
+
+
+def photographs(n, seed):
+    """Return n images of soft coloured blobs, uint8 [n, 32, 32, 3]."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(0, 255, (n, 8, 8, 3)).astype(np.float32).repeat(4, 1).repeat(4, 2)
+    return pyramid.blur(pyramid.blur(coarse)).astype(np.uint8)
+
+
+class TestPyramid:
+    def test_identical_sets_are_exactly_zero_in_any_order(self):
+        images = photographs(24, 0)
+        assert pyramid.pyramid(images, images.copy()) == {32: 0, 16: 0, 0: 0}
+        assert pyramid.pyramid(images, images[::-1], seed=3) == {32: 0, 16: 0, 0: 0}
+
+    def test_the_order_of_what_is_known(self):
+        real, other = photographs(48, 0), photographs(48, 1)
+        blurred = pyramid.blur(other.astype(np.float32)).astype(np.uint8)
+        noise = np.random.default_rng(0).integers(0, 256, real.shape, np.uint8)
+        sets = noise, blurred, other, real
+        values = [pyramid.pyramid(real, fake)[0] for fake in sets]
+        assert values[0] > 2 * values[1] > 2 * values[2] > values[3] == 0
+
+    def test_detail_is_seen_at_its_level(self):
+        real = photographs(24, 0)
+        speckled = (real + 40 * (np.indices(real.shape).sum(0) % 2)).clip(0, 255).astype(np.uint8)
+        result = pyramid.pyramid(real, speckled)
+        assert result[32] > 5 * result[16]
+
+    def test_sizes_that_differ_or_are_too_small_are_refused(self):
+        images = photographs(2, 0)
+        with pytest.raises(UserError, match='images of one size'):
+            pyramid.pyramid(images, images[:, :16])
+        with pytest.raises(UserError, match='needs 16 x 16 pixels'):
+            pyramid.pyramid(images[:, :8], images[:, :8])
 
 
 class TestConditional:

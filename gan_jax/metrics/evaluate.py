@@ -6,7 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.metrics import conditional, features, fid, inception_score, kid, modes, prdc, swd
+from gan_jax.metrics import (
+    conditional,
+    features,
+    fid,
+    inception_score,
+    kid,
+    modes,
+    prdc,
+    pyramid,
+    swd,
+)
 from gan_jax.metrics.features import Extractor, Features
 
 # what a metric is called where the features are not the FID network's
@@ -139,7 +149,7 @@ def sliced(pair: Pair) -> Iterator[Value]:
 
 def sliced_pyramid(pair: Pair) -> Iterator[Value]:
     """Sliced Wasserstein distance of patches at each level of a Laplacian pyramid, and the mean."""
-    for height, value in swd.pyramid(*pair.images(), seed=pair.seed).items():
+    for height, value in pyramid.pyramid(*pair.images(), seed=pair.seed).items():
         yield Value(f'pyramid-{height or "mean"}', value, swd.VERSION, {})
 
 
