@@ -58,7 +58,7 @@ def parity():
     return load
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def data_file():
     """Return the path of a real data file, or skip where it is absent."""
 

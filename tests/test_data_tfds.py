@@ -1,0 +1,104 @@
+"""Data sets of tensorflow-datasets: CelebA as it is prepared, and what is refused."""
+
+import io
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import runs
+from conftest import ROOT
+from PIL import Image
+
+from gan_jax import data
+from gan_jax.errors import UserError
+
+FACES = {'train': 5, 'validation': 2, 'test': 2}
+
+
+def opened(**keys):
+    return data.open_source({**data.defaults(), 'name': 'tfds', **keys})
+
+
+def face(raw):
+    """Return a face as CelebA has it: a JPEG of 218x178."""
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(raw)).resize((178, 218)).save(buffer, 'JPEG', quality=95)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope='module')
+def celeb_a(data_file, tmp_path_factory):
+    """Prepare celeb_a by its own builder, of a few faces; attribute j of face i is (i + j) odd."""
+    import tensorflow_datasets as tfds
+
+    folder = tmp_path_factory.mktemp('tfds')
+    builder = tfds.builder('celeb_a', data_dir=str(folder))
+    features = builder.info.features
+    with zipfile.ZipFile(data_file('celeba64_5k.zip')) as archive:
+        faces = [face(archive.read(name)) for name in archive.namelist()[: sum(FACES.values())]]
+
+    def examples(start, count):
+        for i in range(start, start + count):
+            yield (
+                i,
+                {
+                    'image': io.BytesIO(faces[i]),
+                    'attributes': {
+                        k: (i + j) % 2 == 1 for j, k in enumerate(features['attributes'])
+                    },
+                    'landmarks': dict.fromkeys(features['landmarks'], i),
+                    'identity': {'Identity_No': 100 + i},
+                },
+            )
+
+    starts = np.cumsum([0, *FACES.values()])
+    builder._split_generators = lambda downloads: {
+        name: examples(int(start), n)
+        for (name, n), start in zip(FACES.items(), starts[:-1], strict=True)
+    }
+    builder.download_and_prepare(file_format='array_record')
+    return str(folder)
+
+
+def test_the_main_command_runs_as_it_is_typed(celeb_a, tmp_path):
+    command = [sys.executable, str(ROOT / 'launch.py'), '--config=configs/dcgan_celeba.py',
+               f'--config.data.path={celeb_a}', f'--workdir={tmp_path}']  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # 25 epochs of the 5 faces of the split
+    assert runs.result(tmp_path)['step'] == 2
+    assert 'digest ' in done.stdout
+
+
+def test_attributes_are_labels_with_names(celeb_a):
+    keys = {'dataset': 'celeb_a', 'path': celeb_a, 'size': '64'}
+    assert opened(**keys).spec.num_classes == 0
+    for name in ('attributes.Young', 'Male', 'attributes.Eyeglasses'):
+        source = opened(**keys, labels=name, split='validation')
+        last = name.rpartition('.')[2]
+        assert source.spec.classes == (f'not {last}', last)
+        again = pickle.loads(pickle.dumps(source))
+        labels = source.batch(np.arange(2))['label']
+        assert sorted(labels) == [0, 1] and labels.dtype == np.int32
+        assert [int(again[i]['label']) for i in range(2)] == labels.tolist()
+    assert source.spec.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ('keys', 'message'),
+    [
+        ({'labels': 'attributes.Eyeglases'}, "Eyeglases' .did you mean 'attributes.Eyeglasses'"),
+        (
+            {'labels': 'identity.Identity_No'},
+            "labels 'identity.Identity_No'.*available: auto, none",
+        ),
+        ({'column': 'img'}, "unknown config.data.column 'img' .* available: image"),
+        ({'split': 'valid'}, "config.data.split='valid'"),
+    ],
+)
+def test_wrong_names_are_refused(celeb_a, keys, message):
+    with pytest.raises(UserError, match=message):
+        opened(dataset='celeb_a', path=celeb_a, **keys)
