@@ -305,6 +305,21 @@ def test_cifar_archives_are_read_and_never_unpickled(tmp_path, kind, monkeypatch
         opened(name='cifar', path=str(path), split='test')
 
 
+@pytest.mark.parametrize(
+    ('batch', 'message'),
+    [
+        (b'cos\nsystem\n.', 'os.system'),
+        (pickle.dumps([1]), 'something else than a dictionary'),
+        (pickle.dumps({'labels': [1]}), 'no whole number of images under data'),
+        (pickle.dumps({'data': np.zeros((1, 3072), np.uint8)}), 'no list of numbers under labels'),
+    ],
+)
+def test_cifar_pickles_of_anything_else_are_refused(tmp_path, batch, message):
+    write(tmp_path / 'set', {'c/data_batch_1': batch})
+    with pytest.raises(UserError, match=rf'cannot read c/data_batch_1 of .*{message}'):
+        opened(name='cifar', path=str(tmp_path / 'set'))
+
+
 @pytest.mark.filterwarnings('ignore')
 def test_hugging_face_parquet(tmp_path):
     datasets = pytest.importorskip('datasets', reason='the extra hf is not installed')

@@ -1,7 +1,6 @@
 """Compare two sets of images, or two certificates: python -m gan_jax.metrics --help."""
 
 import argparse
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,7 +12,6 @@ from gan_jax.errors import UserError
 USAGE = """\
 python -m gan_jax.metrics REAL FAKE [--metrics=fid,kid,prdc] [--features=inception] ...
 python -m gan_jax.metrics compare A.json B.json
-python -m gan_jax.metrics convert WEIGHTS.pth WEIGHTS.safetensors
 
 REAL and FAKE: a folder, zip or tar of images, a .npy or .npz, or a data set, NAME[:SPLIT]."""
 
@@ -93,16 +91,7 @@ def compare(argv: Sequence[str]) -> None:
     print(certificate.encode([certificate.compare(a[name], b[name]) for name in shared]), end='')
 
 
-def convert(argv: Sequence[str]) -> None:
-    """Write the published weights as .safetensors."""
-    from gan_jax.metrics import weights
-
-    if len(argv) != 2:
-        raise UserError('convert takes the published .pth and the .safetensors to write')
-    weights.convert(weights.locate(argv[0]), pathlib.Path(argv[1]))
-
-
-COMMANDS = {'compare': compare, 'convert': convert}
+COMMANDS = {'compare': compare}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from gan_jax.core.pickles import torchfile
 from gan_jax.errors import UserError
-from gan_jax.metrics import safetensors, torchfile
 from gan_jax.metrics.inception import EARLY, SIZE, Inception
 
 FILE = 'pt_inception-2015-12-05-6726825d.pth'
@@ -100,7 +100,7 @@ def verify(path: pathlib.Path, expected: str) -> str:
 
 
 def load(path: str | pathlib.Path = '') -> Network:
-    """Load the FID network from the published .pth, our .safetensors of it, or the early .npz.
+    """Load the FID network from the published .pth or the early .npz.
 
     Raises:
       UserError: no such file, an unknown kind, or a digest that is not the published one.
@@ -122,36 +122,7 @@ def load_npz(path: pathlib.Path) -> Network:
         return Network(from_metal(dict(arrays)), 768, digest)
 
 
-def load_safetensors(path: pathlib.Path) -> Network:
-    """Load what `convert` wrote: it carries the digest of its source and of its own arrays."""
-    arrays, metadata = safetensors.read(path)
-    found = content_sha256(arrays)
-    if metadata.get('source_sha256') != SHA256 or metadata.get('content_sha256') != found:
-        raise UserError(
-            f'{path} is no unchanged conversion of {FILE}: make one with '
-            'python -m gan_jax.metrics convert'
-        )
-    return Network(from_state_dict(arrays), 2048, SHA256)
-
-
-READERS = {'.pth': load_pth, '.npz': load_npz, '.safetensors': load_safetensors}
-
-
-def convert(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Write the published .pth as .safetensors, with the digests that `load` checks."""
-    digest = verify(source, SHA256)
-    arrays = torchfile.read(source)
-    metadata = {'source_sha256': digest, 'content_sha256': content_sha256(arrays)}
-    atomic(target, safetensors.encode(arrays, metadata))
-
-
-def content_sha256(arrays: dict[str, np.ndarray]) -> str:
-    """Return a digest of names, types, shapes and values."""
-    sha = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        sha.update(f'{name} {array.dtype.str} {array.shape}\n'.encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
+READERS = {'.pth': load_pth, '.npz': load_npz}
 
 
 def shapes(depth: int) -> dict:

@@ -1,10 +1,11 @@
-"""CIFAR-10 and CIFAR-100 in their authors' own archives (Krizhevsky, 2009); never unpickled."""
+"""CIFAR-10 and CIFAR-100 in their authors' own archives (Krizhevsky, 2009); no pickle is run."""
 
-import pickletools
 import posixpath
+from typing import Any
 
 import numpy as np
 
+from gan_jax.core.pickles import unpickle as pickles
 from gan_jax.data import geometry, stores
 from gan_jax.data.arrays import Arrays
 from gan_jax.data.images import BadImage
@@ -75,30 +76,23 @@ def from_binary(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     return records[:, head:], records[:, head - 1]
 
 
-def constants(data: bytes) -> list[tuple[str, object]]:
-    """Return the opcodes of a pickle with their constants, executing none of them."""
-    try:
-        return [(op.name, value) for op, value, _ in pickletools.genops(data)]
-    # a damaged pickle fails in any of the readers of constants
-    except Exception as error:
-        raise ValueError(f'a damaged pickle: {error}') from None
+def entries(data: bytes) -> dict[str, Any]:
+    """Return the entries of a pickled batch; its keys may be bytes."""
+    tree = pickles.loads(data)
+    if not isinstance(tree, dict):
+        raise ValueError('a pickle of something else than a dictionary')
+    return {k.decode('latin-1') if isinstance(k, bytes) else k: v for k, v in tree.items()}
 
 
 def from_pickle(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Return (pixels [N, 3072], labels [N]) of a pickled batch, by its constants alone."""
-    pixels, labels, reading = b'', [], False
-    for name, value in constants(data):
-        if isinstance(value, str | bytes) and len(value) >= PIXELS:
-            pixels = value if isinstance(value, bytes) else value.encode('latin-1')
-        elif value in ('labels', 'fine_labels', b'labels', b'fine_labels'):
-            reading = True
-        elif reading and isinstance(value, str | bytes):
-            reading = False
-        elif reading and name in ('BININT1', 'BININT', 'BININT2', 'INT'):
-            labels.append(value)
-    if len(pixels) % PIXELS:
-        raise ValueError(f'{len(pixels)} bytes of pixels are not a whole number of images')
-    return np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS), np.asarray(labels, np.int64)
+    """Return (pixels [N, 3072], labels [N]) of a pickled batch."""
+    batch = entries(data)
+    pixels, labels = batch.get('data'), batch.get('fine_labels', batch.get('labels'))
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.size % PIXELS:
+        raise ValueError('no whole number of images under data')
+    if not isinstance(labels, list) or not all(type(n) is int for n in labels):
+        raise ValueError('no list of numbers under labels')
+    return pixels.reshape(-1, PIXELS), np.asarray(labels, np.int64)
 
 
 def class_names(store: stores.Store, path: str) -> tuple[str, ...]:
@@ -116,15 +110,9 @@ def class_names(store: stores.Store, path: str) -> tuple[str, ...]:
 
 
 def pickled_names(data: bytes) -> tuple[str, ...]:
-    """Return the strings of the list of class names in a pickle, by its constants alone."""
-    found: list[str] = []
-    reading = False
-    for name, value in constants(data):
-        text = value.decode('latin-1') if isinstance(value, bytes) else value
-        if text in NAMES:
-            reading = True
-        elif reading and isinstance(text, str):
-            found.append(text)
-        elif reading and name == 'APPENDS':
-            return tuple(found)
-    return tuple(found)
+    """Return the class names in a pickle of them."""
+    meta = entries(data)
+    found: Any = next((meta[key] for key in NAMES if key in meta), [])
+    if not isinstance(found, list):
+        raise ValueError('no list of class names')
+    return tuple(x.decode('latin-1') if isinstance(x, bytes) else str(x) for x in found)

@@ -1,0 +1,164 @@
+"""Stand-ins for what NumPy arrays and PyTorch tensors are pickled with."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+STORAGES = {
+    'DoubleStorage': '<f8',
+    'FloatStorage': '<f4',
+    'HalfStorage': '<f2',
+    'LongStorage': '<i8',
+    'IntStorage': '<i4',
+    'ShortStorage': '<i2',
+    'CharStorage': 'i1',
+    'ByteStorage': 'u1',
+    'BoolStorage': '?',
+}
+NUMPY_TYPES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')
+
+
+class Name(NamedTuple):
+    """Stand for a function or class that a pickle names; never imported."""
+
+    module: str
+    name: str
+
+
+class Storage(NamedTuple):
+    """Stand for the memory of a tensor: its NumPy type and its key in the file."""
+
+    dtype: str
+    key: str
+
+
+class View(NamedTuple):
+    """Stand for a tensor: where it lies in a storage, in elements."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def array(self, content: bytes) -> np.ndarray:
+        """Return a copy of the tensor; content is all of its storage.
+
+        Raises:
+          ValueError: the view reaches beyond its storage, or has more elements.
+        """
+        flat = np.frombuffer(content, self.storage.dtype)
+        size = math.prod(self.shape)
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        if size and (last >= len(flat) or size > len(flat)):
+            raise ValueError('a tensor beyond its storage')
+        if not size:
+            return np.zeros(self.shape, flat.dtype)
+        steps = [s * flat.dtype.itemsize for s in self.strides]
+        return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, steps).copy()
+
+
+@dataclasses.dataclass
+class Array:
+    """Stand for a NumPy array between the opcodes that make it and fill it."""
+
+    value: np.ndarray | None = None
+
+    def build(self, state: tuple) -> np.ndarray:
+        """Take (version, shape, type, Fortran order, content); return the array."""
+        _, shape, dtype, fortran, content = state
+        self.value = _from_bytes(content, dtype, shape, 'F' if fortran else 'C')
+        return self.value
+
+
+@dataclasses.dataclass
+class Type:
+    """Stand for a NumPy type such as u1; its byte order comes after it."""
+
+    code: str
+    order: str = '='
+
+    def build(self, state: tuple) -> 'Type':
+        """Take (version, byte order, ...)."""
+        if state[1] not in ('<', '>', '|', '='):
+            raise ValueError('a byte order that NumPy does not have')
+        self.order = state[1]
+        return self
+
+
+def _is_size(n: Any) -> bool:
+    return type(n) is int and 0 <= n < 2**63
+
+
+def _are_sizes(ns: Any) -> bool:
+    return isinstance(ns, tuple) and all(_is_size(n) for n in ns)
+
+
+def _from_bytes(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    if isinstance(content, str):  # bytes of Python 2
+        content = content.encode('latin-1')
+    if not isinstance(content, bytes | bytearray) or not isinstance(dtype, Type):
+        raise ValueError('an array of objects')
+    if not _are_sizes(shape):
+        raise ValueError('an array whose shape is no tuple of sizes')
+    flat = np.frombuffer(content, np.dtype(dtype.order + dtype.code))
+    return flat.reshape(shape, order='F' if order == 'F' else 'C')
+
+
+def _dtype(code: Any, *_: Any) -> Type:
+    if code not in NUMPY_TYPES:
+        raise ValueError('an array of something else than numbers')
+    return Type(code)
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    if encoding != 'latin1':
+        raise ValueError('bytes in another encoding than latin1')
+    return text.encode('latin-1')
+
+
+def _tensor(memory: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
+    if not isinstance(memory, Storage) or not _is_size(offset):
+        raise ValueError('a tensor without a storage')
+    if not (_are_sizes(shape) and _are_sizes(strides) and len(shape) == len(strides)):
+        raise ValueError('a tensor whose shape or strides are no sizes')
+    return View(memory, offset, shape, strides)
+
+
+def _dict(items: Any = ()) -> dict:
+    return dict(items)
+
+
+# What a pickle may call, and our stand-in for it.
+CALLS: dict[Name, Callable[..., Any]] = {
+    Name('_codecs', 'encode'): _encode,
+    Name('collections', 'OrderedDict'): _dict,
+    Name('numpy', 'dtype'): _dtype,
+    Name('torch._utils', '_rebuild_tensor_v2'): _tensor,
+    Name('torch._utils', '_rebuild_parameter'): lambda data, *_: data,
+}
+for _module in ('numpy.core', 'numpy._core'):
+    CALLS[Name(f'{_module}.multiarray', '_reconstruct')] = lambda *_: Array()
+    CALLS[Name(f'{_module}.numeric', '_frombuffer')] = _from_bytes
+# What it may name as an argument.
+ARGUMENTS = {Name('numpy', 'ndarray'), *(Name('torch', kind) for kind in STORAGES)}
+
+
+def named(module: Any, name: Any) -> Name:
+    """Return the stand-in of a name; raise ValueError for any but those of arrays and tensors."""
+    found = Name(module, name)
+    if found not in CALLS and found not in ARGUMENTS:
+        raise ValueError(f'the name {f"{module}.{name}"!r:.80}')
+    return found
+
+
+def storage(reference: Any) -> Storage:
+    """Read a persistent id: ('storage', type, key, device, elements[, view])."""
+    if not isinstance(reference, tuple) or len(reference) < 3 or reference[0] != 'storage':
+        raise ValueError('a reference to something else than a storage')
+    kind = reference[1].name if isinstance(reference[1], Name) else reference[1]
+    if kind not in STORAGES or not isinstance(reference[2], str | int):
+        raise ValueError('a storage of an unknown type')
+    return Storage(STORAGES[kind], str(reference[2]))

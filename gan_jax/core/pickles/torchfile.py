@@ -1,0 +1,87 @@
+"""Read the tensors of a PyTorch checkpoint without PyTorch and without running its pickle."""
+
+import io
+import pathlib
+import struct
+import zipfile
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from gan_jax.core.pickles.standins import View
+from gan_jax.core.pickles.unpickle import loads
+from gan_jax.errors import UserError
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+# what a damaged file raises
+BROKEN = (
+    ValueError, KeyError, OverflowError, EOFError, NotImplementedError, struct.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+
+
+def read(path: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a state dict that torch.save wrote, by name.
+
+    Raises:
+      UserError: for a file that is not one, or whose pickle holds more than tensors.
+    """
+    content = pathlib.Path(path).read_bytes()
+    try:
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            with zipfile.ZipFile(io.BytesIO(content)) as file:
+                return read_zip(file)
+        return read_legacy(io.BytesIO(content))
+    except BROKEN as error:
+        raise UserError(f'{path}: not a state dict of tensors alone ({error})') from None
+
+
+def views(tree: Any) -> dict[str, View]:
+    """Return the tensors of a state dict by name; raise ValueError for anything else."""
+    if not isinstance(tree, dict):
+        raise ValueError(f'a {type(tree).__name__} at the top, not a dictionary')
+    for name, value in tree.items():
+        if not isinstance(name, str) or not isinstance(value, View):
+            raise ValueError(f'{f"{name}"!r:.80} is a {type(value).__name__}, not a tensor')
+    return tree
+
+
+def read_zip(file: zipfile.ZipFile) -> dict[str, np.ndarray]:
+    """Read the format of PyTorch 1.6 and later: a zip with data.pkl and one file per storage."""
+    pickles = [name for name in file.namelist() if name.split('/', 1)[-1] == 'data.pkl']
+    if len(pickles) != 1:
+        raise ValueError(f'a zip with {len(pickles)} files data.pkl')
+    root = pickles[0].removesuffix('data.pkl')
+    tree = views(loads(member(file, pickles[0])))
+    if f'{root}byteorder' in file.namelist() and member(file, f'{root}byteorder') != b'little':
+        raise ValueError('numbers in big-endian order')
+    keys = {view.storage.key for view in tree.values()}
+    storages = {key: member(file, f'{root}data/{key}') for key in keys}
+    return {name: view.array(storages[view.storage.key]) for name, view in tree.items()}
+
+
+def member(file: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of the zip; PyTorch neither compresses nor encrypts."""
+    info = file.getinfo(name)
+    if info.flag_bits & 1 or info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f'{name!r:.80} is encrypted or compressed')
+    return file.read(info)
+
+
+def read_legacy(stream: BinaryIO) -> dict[str, np.ndarray]:
+    """Read the older format: five pickles in a row, then each storage with its element count."""
+    magic, _, _ = (loads(stream) for _ in range(3))
+    if magic != LEGACY_MAGIC:
+        raise ValueError('unknown magic number')
+    tree = views(loads(stream))
+    sizes = {v.storage.key: np.dtype(v.storage.dtype).itemsize for v in tree.values()}
+    keys = loads(stream)
+    if not isinstance(keys, list):
+        raise ValueError('no list of storages')
+    storages = {}
+    for key in keys:
+        (count,) = struct.unpack('<q', stream.read(8))
+        if count < 0:
+            raise ValueError('a storage of negative size')
+        storages[key] = stream.read(count * sizes[key])
+    return {name: view.array(storages[view.storage.key]) for name, view in tree.items()}
