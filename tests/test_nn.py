@@ -60,6 +60,11 @@ CONVS = [  # kernel, stride, padding, height and width
     (4, 1, 'SAME', (5, 4)),
     (5, 1, 2, (4, 5)),
     (3, 1, 1, (5, 4)),
+    (5, 1, 'SAME', (4, 4)),  # more taps than pixels
+    (5, 1, 1, (3, 4)),
+    (3, 1, 2, (3, 4)),
+    (7, 2, 3, (4, 5)),
+    (5, 2, 'SAME', (3, 3)),
 ]
 
 
@@ -78,6 +83,18 @@ def test_convolutions_equal_lax(kernel, stride, padding, size, transposed):
     want = values_and_derivatives(theirs, stride, padding, probe)(x, w)
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5 * float(abs(b).max()))
+
+
+@pytest.mark.parametrize(('kernel', 'stride', 'size'), [(5, 1, 4), (5, 2, 3), (3, 2, 1)])
+def test_an_image_smaller_than_the_kernel_is_not_taken_for_it(kernel, stride, size):
+    """XLA reverses what it takes for the kernel, and its CPU library cannot convolve with that."""
+    x, w = jnp.ones((2, size, size, 8)), jnp.ones((kernel, kernel, 8, 16))
+
+    def loss(x, w):
+        return jnp.square(conv.conv2d(x, w, stride)).sum()
+
+    program = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(x, w).compile().as_text()
+    assert 'convolution(' in program and 'rhs_reversal' not in program
 
 
 # kernel, stride, padding before, size, channels of x, features of y

@@ -15,6 +15,7 @@ chooses. `benchmarks/conv.py` has the timings.
 import contextlib
 import contextvars
 import functools
+import math
 from collections.abc import Callable, Iterator
 
 import jax
@@ -30,9 +31,31 @@ THIN, WIDE = 8, 64
 Contraction = Callable[[jax.Array, jax.Array, Geometry], jax.Array]
 
 
-def plain_output(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+def padded_first(x: jax.Array, w: jax.Array, strides, padding, **options) -> jax.Array:
+    """Convolve as lax.conv_general_dilated does, images smaller than the kernel too.
+
+    XLA takes the one with fewer pixels for the kernel and reverses it, before it pads. On a CPU it
+    then has but a plain loop, a hundred times slower, and for some strides it ends the process.
+    Such images are padded here, behind a barrier: XLA would fold the padding back otherwise.
+    """
+    names = options['dimension_numbers'][:2]
+    image, kernel = (
+        math.prod(a.shape[n.index(i)] for i in 'HW') for a, n in zip((x, w), names, strict=True)
+    )
+    if image < kernel:
+        holes = options.pop('lhs_dilation', (1, 1))
+        edges = {axis: (*padding[i], holes[i] - 1) for i, axis in enumerate('HW')}
+        zero = jnp.zeros((), x.dtype)
+        x = lax.optimization_barrier(lax.pad(x, zero, [edges.get(n, (0, 0, 0)) for n in names[0]]))
+        padding = [(0, 0), (0, 0)]
+    return lax.conv_general_dilated(x, w, strides, padding, **options)
+
+
+def plain_output(
+    x: jax.Array, w: jax.Array, geometry: Geometry, convolve: Callable = lax.conv_general_dilated
+) -> jax.Array:
     """Return y from (x, w), a strided convolution."""
-    return lax.conv_general_dilated(
+    return convolve(
         x,
         w,
         (geometry.stride,) * 2,
@@ -41,10 +64,12 @@ def plain_output(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
     )
 
 
-def plain_input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
+def plain_input_gradient(
+    y: jax.Array, w: jax.Array, geometry: Geometry, convolve: Callable = lax.conv_general_dilated
+) -> jax.Array:
     """Return x from (y, w), a transposed convolution: y with zeros between its pixels."""
     k = geometry.kernel
-    return lax.conv_general_dilated(
+    return convolve(
         y,
         w[::-1, ::-1],
         (1, 1),
@@ -54,9 +79,11 @@ def plain_input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.
     )
 
 
-def plain_kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
+def plain_kernel_gradient(
+    x: jax.Array, y: jax.Array, geometry: Geometry, convolve: Callable = lax.conv_general_dilated
+) -> jax.Array:
     """Return w from (x, y): x convolved with y as a kernel that has zeros between its pixels."""
-    return lax.conv_general_dilated(
+    return convolve(
         x,
         y,
         (1, 1),
@@ -86,7 +113,7 @@ def phased_input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax
         (rows, above), (columns, beside) = phase(geometry, 0, i), phase(geometry, 1, j)
         taps, numbers = w[rows, columns][::-1, ::-1], ('NHWC', 'HWOI', 'NHWC')
         pads = (above, beside)
-        return lax.conv_general_dilated(y, taps, (1, 1), pads, dimension_numbers=numbers)
+        return padded_first(y, taps, (1, 1), pads, dimension_numbers=numbers)
 
     x = jnp.stack([jnp.stack([one(i, j) for j in range(s)], 3) for i in range(s)], 2)
     b, m, _, n, _, c = x.shape
@@ -115,7 +142,7 @@ def output(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
         return tiles.output(x, w, geometry, 1)
     if features < THIN and geometry.stride == 1:
         return tiles.input_gradient(x, turned(w), geometry.transposed(), 1)
-    return plain_output(x, w, geometry)
+    return plain_output(x, w, geometry, padded_first)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -128,7 +155,7 @@ def input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
         return tiles.input_gradient(y, w, geometry, 1)
     if 1 < geometry.stride <= min(geometry.kernel):
         return phased_input_gradient(y, w, geometry)
-    return plain_input_gradient(y, w, geometry)
+    return plain_input_gradient(y, w, geometry, padded_first)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -141,7 +168,7 @@ def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
         return tiles.kernel_gradient(x, y, geometry, 1)
     if features < THIN and geometry.stride == 1:
         return turned(tiles.kernel_gradient(y, x, geometry.transposed(), 1))
-    return plain_kernel_gradient(x, y, geometry)
+    return plain_kernel_gradient(x, y, geometry, padded_first)
 
 
 def keep(contraction: Contraction) -> Callable:
