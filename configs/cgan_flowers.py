@@ -2,8 +2,8 @@
 
 python launch.py --config=configs/cgan_flowers.py
 
-The label is one more channel. Up to 12,000 epochs of 64 steps in the source, 1,000 here; rows of
-the grid share a code, columns a class.
+The generator reads a vector of the label beside z, the discriminator one more channel. 1,000
+epochs of 64 steps; rows of the grid share a latent, columns a class.
 """
 
 from configs import dcgan_flowers

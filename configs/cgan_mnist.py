@@ -1,28 +1,25 @@
-"""Conditional GAN on MNIST (28x28): the label as one more channel (1411.1784).
+"""Conditional GAN on MNIST (28x28): both networks are told the digit (arXiv:1411.1784).
 
 python launch.py --config=configs/cgan_mnist.py
-
-Least squares loss and optimiser of eriklindernoren's cgan, on convolutions instead of an MLP.
-Expected within a few epochs: column k of the grid shows digit k.
 """
 
-from configs import dcgan_mnist
+from gan_jax import config as configs
 from gan_jax import models
 
 
 def get_config():
     """Return the config."""
-    config = dcgan_mnist.get_config()
-    config.data.range = '[-1,1]'
+    config = configs.base()
+    config.data.update({'name': 'tfds', 'dataset': 'mnist', 'split': 'train', 'range': '[0,1]'})
     config.model = models.node(
         'cgan',
         prior='normal',
         classes=10,
-        g={**config.model.g, 'embed': 10, 'out_act': 'tanh'},
-        d={**config.model.d, 'embed': 10},
+        g={'z_dim': 64, 'widths': (128, 64), 'embed': 10, 'out_act': 'sigmoid', 'out_bias': True},
+        d={'widths': (64, 128), 'embed': 10},
     )
     config.batch_size = 64
-    config.duration = '200ep'
-    config.loss.update({'name': 'least_squares', 'args': {'half': False}})
-    config.sample.update({'rows': 10, 'columns': 10})
+    config.duration = '20ep'
+    config.ema.half_life = '10kimg'
+    config.sample.update({'every': '1ep', 'rows': 10, 'columns': 10})
     return config

@@ -1,19 +1,19 @@
-"""Conditional networks: DCGAN's, with the label as one more channel.
+"""Conditional networks: DCGAN's, told the label (Mirza, Osindero 2014, arXiv:1411.1784).
 
-An embedding of the label becomes a channel of the generator's smallest image, and a channel of the
-image that the discriminator reads; Mirza, Osindero 2014 (1411.1784) for convolutions.
+The generator reads a learnt vector of the label beside z; the discriminator reads one more channel
+of the image, made from such a vector.
 """
 
 import jax
+import jax.numpy as jnp
 
 from gan_jax.errors import UserError
 from gan_jax.models import dcgan
-from gan_jax.nn import init
-from gan_jax.nn.conditioning import LabelPlane
+from gan_jax.nn.conditioning import LabelPlane, LabelVector
 
 
 class Conditional(dcgan.Pyramid):
-    """Adds the label's channel. embed: length of the label's embedding."""
+    """Add the label. embed: length of the label's vector."""
 
     embed: int = 50
 
@@ -24,16 +24,24 @@ class Conditional(dcgan.Pyramid):
             raise UserError('a conditional model needs labels; the data has none')
 
     def condition(self, x: jax.Array, label: jax.Array | None) -> jax.Array:
-        """Append the label's channel to x [B, h, w, c]; UserError where there is no label."""
+        """Tell the label to an input x; UserError where there is none."""
         if label is None:
             raise UserError('a conditional model needs a label for every example; got none')
-        weights = init.get(self.weight_init)
-        return LabelPlane(self.num_classes, self.embed, weights, name='label')(x, label)
+        return self.joined(x, label)
 
 
 class Generator(dcgan.Generator, Conditional):
     """Map z [B, z_dim] and label [B] to images [B, H, W, C]."""
 
+    def joined(self, z: jax.Array, label: jax.Array) -> jax.Array:
+        """Append the label's vector to z."""
+        vector = LabelVector(self.num_classes, self.embed, name='label')(label)
+        return jnp.concatenate([z, vector.astype(z.dtype)], axis=-1)
+
 
 class Discriminator(dcgan.Discriminator, Conditional):
     """Map images [B, H, W, C] and label [B] to logits [B]."""
+
+    def joined(self, images: jax.Array, label: jax.Array) -> jax.Array:
+        """Append the label's channel to images."""
+        return LabelPlane(self.num_classes, self.embed, name='label')(images, label)

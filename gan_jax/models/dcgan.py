@@ -63,7 +63,7 @@ class Pyramid(Network):
         return x
 
     def condition(self, x: jax.Array, label: jax.Array | None) -> jax.Array:
-        """Tell x [B, h, w, c] the label; a class without labels leaves it as it is."""
+        """Tell the label to the input x of a network; one without labels leaves it as it is."""
         del label
         return x
 
@@ -134,7 +134,7 @@ class Generator(Pyramid):
         train: bool,
         keys: jax.Array | None = None,
     ) -> jax.Array:
-        x = self.condition(self.stem(self.through_hidden(z), train, keys), label)
+        x = self.stem(self.through_hidden(self.condition(z, label)), train, keys)
         *inner, last = self.stack()
         for i, layer in enumerate(inner, 1):
             x = self.enlarge(x, layer, f'layer_{i}', self.bias)
