@@ -31,5 +31,6 @@ class LabelPlane(nn.Module):
     def __call__(self, x: jax.Array, label: jax.Array) -> jax.Array:
         b, h, w, _ = x.shape
         vector = LabelVector(self.num_classes, self.features, name='embedding')(label)
-        plane = Dense(h * w, kernel_init=nn.initializers.lecun_normal(), name='plane')(vector.astype(x.dtype))
+        to_plane = Dense(h * w, kernel_init=nn.initializers.lecun_normal(), name='plane')
+        plane = to_plane(vector.astype(x.dtype))
         return jnp.concatenate([x, plane.reshape(b, h, w, 1)], axis=-1)
