@@ -40,7 +40,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         {
             'loss.name': 'wasserstein',
             'model.d.norm': 'none',
-            'penalties.gradient_penalty.weight': 10.0,
+            'terms': {'gradient_penalty': {'weight': 10.0}},
         },
         '32x32x3',
     ),

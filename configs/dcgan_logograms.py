@@ -49,7 +49,7 @@ def get_config():
     )
     config.batch_size = 10
     config.duration = '1200st'
-    config.loss.batching = 'mixed'
+    config.loss.batching = 'one_batch'
     for optimiser in config.optim.values():
         optimiser.update({'name': 'sgd', 'lr': 5e-4, 'momentum': 0.9, 'nesterov': True})
     config.log.every = '30st'

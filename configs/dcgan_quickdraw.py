@@ -46,7 +46,7 @@ def get_config():
     )
     config.batch_size = 128
     config.duration = '2000st'
-    config.loss.batching = 'mixed'
+    config.loss.batching = 'one_batch'
     config.optim.d.update({'name': 'rmsprop', 'lr': 8e-4, 'eps': 1e-7, 'clip': 1.0, 'decay': 6e-8})
     config.optim.g.update({'name': 'rmsprop', 'lr': 4e-4, 'eps': 1e-7, 'clip': 1.0, 'decay': 3e-8})
     config.log.every = '50st'

@@ -8,7 +8,7 @@ steady; without them the digits stay ragged.
 """
 
 from gan_jax import config as configs
-from gan_jax import models
+from gan_jax import models, terms
 
 
 def get_config():
@@ -23,7 +23,7 @@ def get_config():
     )
     config.batch_size = 64
     config.duration = '400ep'
-    config.penalties.r1.weight = 1.0
+    config.terms = terms.node(r1={'weight': 1.0})
     for optimiser in config.optim.values():
         optimiser.lr = 5e-4
     config.ema.half_life = '10kimg'

@@ -8,22 +8,22 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import data
+from gan_jax import data, terms
 from gan_jax.core import losses, optim
 from gan_jax.core.duration import Duration
 from gan_jax.errors import UserError, nearest
 from gan_jax.runtime import parallel
-from gan_jax.terms import penalties
+from gan_jax.terms.passes import PASSES
 
 # Keys whose values are durations; 'every' keys stay as they are, since they may count steps.
-DURATIONS = ('duration', 'ema.half_life', 'loss.noise_decay')
+DURATIONS = ('duration', 'ema.half_life')
 PERIODS = ('log.every', 'sample.every', 'checkpoint.every', 'checkpoint.keep_every', 'eval.every')
 AT_LEAST_ONE = ('batch_size', 'accumulate', 'steps_per_call', 'loss.n_critic', 'sample.rows',
                 'sample.columns', 'checkpoint.keep')  # fmt: skip
 CHOICES = {
     'parallel': tuple(parallel.HOW),
     'precision': ('float32', 'bfloat16'),
-    'loss.batching': ('separate', 'mixed'),
+    'loss.batching': tuple(PASSES),
     'checkpoint.best_mode': ('min', 'max'),
     'data.range': ('[-1,1]', '[0,1]'),
 }
@@ -49,13 +49,11 @@ def base() -> ConfigDict:
                 'fake': (0.0, 0.0),
                 'flip': 0.0,
                 'noise': 0.0,
-                'noise_decay': '0img',
-                'batching': 'separate',
+                'batching': 'two_batches',
                 'reuse_z': False,
                 'n_critic': 1,
-                'weight_clip': 0.0,
             },
-            'penalties': penalties.defaults(),
+            'terms': {},
             'optim': {'g': optimiser, 'd': optim.defaults()},
             'data': data.defaults(),
             'ema': {'half_life': '0img', 'ramp': 0.0},
@@ -112,7 +110,19 @@ def resolve(config: ConfigDict, epoch: int) -> ConfigDict:
             images = Duration.parse(parent[leaf], key).images(config.batch_size, epoch)
             with parent.ignore_type():
                 parent[leaf] = images
+    _resolve_schedules(resolved.terms, 'terms.', config.batch_size, epoch)
     return resolved
+
+
+def _resolve_schedules(node: ConfigDict, prefix: str, batch_size: int, epoch: int) -> None:
+    """Turn the ends of all schedules below a node into images."""
+    for key, value in node.items():
+        name = prefix + key
+        if isinstance(value, ConfigDict):
+            _resolve_schedules(value, f'{name}.', batch_size, epoch)
+        elif 'first' in node and key in ('start', 'stop'):
+            with node.ignore_type():
+                node[key] = Duration.parse(value, name).images(batch_size, epoch)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -172,13 +182,12 @@ def _validate_loss(config: ConfigDict) -> None:
     _require(0 <= loss.flip <= 1, 'loss.flip', loss.flip, 'a probability from 0 to 1')
     plain = tuple(loss.real) == (1, 1) and tuple(loss.fake) == (0, 0) and not loss.flip
     _require(
-        plain or adversarial.targets,
+        plain or adversarial.toward is not None,
         'loss.name',
         loss.name,
         'nonsaturating, minimax or least_squares where loss.real, loss.fake or loss.flip is set',
     )
-    for name, options in config.penalties.items():
-        penalties.make(name, **options)
+    terms.build(resolve(config, 1_000_000).terms)
 
 
 def _validate_range(config: ConfigDict) -> None:

@@ -107,7 +107,7 @@ def test_a_saved_config_is_the_config(tmp_path):
     [
         ('steps_per_call', 0, 'steps_per_call=0 is not allowed: it must be at least 1'),
         ('checkpoint.best_mode', 'mni', r"checkpoint\.best_mode='mni' .*did you mean 'min'"),
-        ('loss.batching', 'mix', "loss.batching='mix'.* there is: mixed, separate"),
+        ('loss.batching', 'mix', "loss.batching='mix'.* there is: one_batch, two_batches"),
         ('loss.real', (1.0, 0.5), r'loss\.real=\(1\.0, 0\.5\) is not allowed'),
         ('loss.flip', 1.5, 'a probability from 0 to 1'),
         ('ema.ramp', -1.0, r'ema\.ramp=-1\.0 is not allowed'),

@@ -22,7 +22,7 @@ def recorded(noise):
     keys = rng.example_keys(rng.fold(KEY, 'd_step', 0), len(noise))
     known = jax.random.key_data(rng.split_each(keys, 'z'))
 
-    def prior(key, dim):
+    def prior(key):
         found = (known == jax.random.key_data(key)[None]).all(axis=1)
         return jnp.where(found.any(), jnp.asarray(noise)[jnp.argmax(found)], jnp.nan)
 

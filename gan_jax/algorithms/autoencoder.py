@@ -11,7 +11,7 @@ import optax
 from gan_jax import models
 from gan_jax.algorithms.protocol import Phase
 from gan_jax.core import optim, rng
-from gan_jax.core.losses import cross_entropy
+from gan_jax.core.losses.protocol import cross_entropy
 from gan_jax.core.state import Mean, TrainState, apply, create, evaluate
 from gan_jax.core.update import advance, update
 from gan_jax.errors import UserError

@@ -10,9 +10,9 @@ import optax
 
 from gan_jax import models
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.core import optim, rng
+from gan_jax.core import optim, rng, values
 from gan_jax.core.state import Mean, TrainState, apply, create, evaluate
-from gan_jax.core.update import advance, ema_decay, update
+from gan_jax.core.update import NO_EMA, Ema, advance, update
 from gan_jax.errors import UserError
 
 Batch = dict[str, jax.Array]
@@ -28,8 +28,7 @@ class Classification:
     shape: tuple[int, int, int]
     batch_size: int
     images: int
-    ema_half_life: int = 0
-    ema_ramp: float = 0.0
+    ema: Ema = NO_EMA
     accum: int = 1
     rows: int = 8
     columns: int = 8
@@ -37,8 +36,7 @@ class Classification:
     def init(self, key: jax.Array) -> TrainState:
         """Return the untrained network 'classifier'."""
         image = jnp.zeros((2, *self.shape))
-        ema = self.ema_half_life > 0
-        net = create(self.network, self.tx[NET], rng.fold(key, NET), image, ema=ema)
+        net = create(self.network, self.tx[NET], rng.fold(key, NET), image, ema=self.ema.on)
         return TrainState.create({NET: net})
 
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
@@ -52,7 +50,7 @@ class Classification:
             return losses.mean(), ({NET: net}, metrics)
 
         key = rng.fold(key, 'dropout', state.step)
-        decay = ema_decay(state.images, self.ema_half_life, self.ema_ramp, self.batch_size)
+        decay = self.ema.decay(state, self.batch_size)
         state, metrics = update(
             state, [NET], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
         )
@@ -95,8 +93,7 @@ def build(config: Any, spec: Any) -> Classification:
         shape=spec.shape,
         batch_size=config.batch_size,
         images=config.duration,
-        ema_half_life=config.ema.half_life,
-        ema_ramp=config.ema.ramp,
+        ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),
         accum=config.accumulate,
         rows=config.sample.rows,
         columns=config.sample.columns,

@@ -1,4 +1,4 @@
-"""The two-player game: any generator, discriminator, adversarial loss and penalties."""
+"""The two-player game: any generator, discriminator, adversarial loss and terms."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,108 +9,118 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax import models
+from gan_jax import models, terms
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.core import latent, losses, optim, rng
+from gan_jax.core import latent, losses, optim, rng, values
+from gan_jax.core.game import Play, View
 from gan_jax.core.losses import Adversarial
-from gan_jax.core.state import Mean, Metrics, TrainState, apply, create, evaluate
-from gan_jax.core.update import advance, ema_decay, lazily, update
+from gan_jax.core.state import Mean, TrainState, apply, create, evaluate
+from gan_jax.core.update import NO_EMA, Ema, advance, every_n_steps, update
 from gan_jax.errors import UserError
 from gan_jax.nn import norm
 from gan_jax.nn.network import Network
-from gan_jax.terms import penalties
-from gan_jax.terms.passes import HARD, JUDGES, Judge, Targets, penalty_at, separate
-from gan_jax.terms.penalties import Penalty
+from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
+from gan_jax.terms.protocol import Term, settle, shares
 
 Batch = dict[str, jax.Array]
 
 
 @dataclass(frozen=True)
 class GAN:
-    """Train a generator against a discriminator (Goodfellow et al. 2014, 1406.2661)."""
+    """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
+
+    prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
+    grid_size: rows and columns of the pictures.
+    """
 
     generator: nn.Module
     discriminator: nn.Module
     tx: dict[str, optax.GradientTransformationExtraArgs]
     loss: Adversarial
+    terms: tuple[Term, ...]
+    prior: Callable[[jax.Array], jax.Array]
     shape: tuple[int, int, int]
-    batch_size: int
-    images: int
-    z_dim: int
-    prior: Callable[[jax.Array, int], jax.Array] = latent.normal
-    penalties: tuple[Penalty, ...] = ()
+    phase: Phase
+    passes: Passes = PASSES['two_batches']
     targets: Targets = HARD
-    judge: Judge = JUDGES['separate']
-    weight_clip: float = 0.0
     classes: int = 0
     n_critic: int = 1
     reuse_z: bool = False
-    noise: float = 0.0
-    noise_images: int = 0
-    ema_half_life: int = 0
-    ema_ramp: float = 0.0
+    ema: Ema = NO_EMA
     accum: int = 1
-    rows: int = 8
-    columns: int = 8
+    grid_size: tuple[int, int] = (8, 8)
 
     def init(self, key: jax.Array) -> TrainState:
-        """Return untrained networks 'g' and 'd'."""
-        z, image = jnp.zeros((2, self.z_dim)), jnp.zeros((2, *self.shape))
-        label = self._label(jnp.zeros(2, jnp.int32))
-        ema = self.ema_half_life > 0
-        g = create(self.generator, self.tx['g'], rng.fold(key, 'g'), z, label, ema=ema)
+        """Return untrained networks 'g' and 'd', and what the terms keep."""
+        z = jax.tree.map(lambda x: jnp.zeros((2, *x.shape)), jax.eval_shape(self.prior, key))
+        image, label = jnp.zeros((2, *self.shape)), self._label(jnp.zeros(2, jnp.int32))
+        g = create(self.generator, self.tx['g'], rng.fold(key, 'g'), z, label, ema=self.ema.on)
         d = create(self.discriminator, self.tx['d'], rng.fold(key, 'd'), image, label)
-        return TrainState.create({'g': g, 'd': d})
+        slots = {term.name: term.init(self, rng.fold(key, term.name)) for term in self.terms}
+        return TrainState.create({'g': g, 'd': d}, {k: v for k, v in slots.items() if v})
 
     def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
         """Update the discriminator, and every n_critic-th time the generator."""
         state, d_metrics = self.d_step(state, batch, key)
-        state, g_metrics = lazily(self.n_critic, self.g_step)(state, batch, key)
+        state, g_metrics = every_n_steps(self.n_critic, self.g_step)(state, batch, key)
         return advance(state, batch), {**d_metrics, **g_metrics}
 
     def d_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
         """Update the discriminator; every leaf of the generator stays as it is."""
-        key = rng.fold(key, 'd_step', state.step)
 
         def loss_fn(nets, batch, keys):
-            reals, fakes, _ = self._play(nets['g'], batch, keys, state.images)
-            real_logits, fake_logits, d = self.judge.run(
-                self.discriminator, nets['d'], reals, fakes, keys
-            )
-            losses = self.judge.weight * self.loss.d(real_logits, fake_logits, *self._targets(keys))
+            play, _ = self.real_and_fake(nets, batch, keys, state, state.step)
+            real, fake, d = self.passes.run(self.discriminator, nets['d'], play)
+            losses = self.targets.loss(self.loss, real.logits, fake.logits, keys)
+            losses = self.passes.weight * losses
             metrics = {
                 'd_loss': Mean.of(losses),
-                'd_real_accuracy': Mean.of(real_logits > self.loss.threshold),
-                'd_fake_accuracy': Mean.of(fake_logits <= self.loss.threshold),
+                'd_real_accuracy': Mean.of(real.logits > self.loss.threshold),
+                'd_fake_accuracy': Mean.of(fake.logits <= self.loss.threshold),
             }
-            extra, penalties = self._penalties(nets['d'], reals, fakes, keys, state.step)
-            return losses.mean() + extra, ({**nets, 'd': d}, metrics | penalties)
+            share, more = shares('d', self.terms, play, self._view(nets, keys), real, fake)
+            return losses.mean() + share, ({**nets, 'd': d}, metrics | more)
 
+        key = rng.fold(key, 'd_step', state.step)
         state, metrics = update(state, ['d'], loss_fn, self.tx, batch, key, accum=self.accum)
-        return self._clipped(state), metrics
+        return settle('d', self.terms, state, metrics), metrics
 
     def g_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
         """Update the generator; every leaf of the discriminator stays as it is."""
-        key = rng.fold(key, 'd_step' if self.reuse_z else 'g_step', state.step)
 
         def loss_fn(nets, batch, keys):
-            reals, fakes, g = self._play(nets['g'], batch, keys, state.images)
-            real_logits, fake_logits, _ = separate(
-                self.discriminator, nets['d'], reals, fakes, keys
-            )
-            losses = self.loss.g(real_logits, fake_logits)
-            return losses.mean(), ({**nets, 'g': g}, {'g_loss': Mean.of(losses)})
+            play, g = self.real_and_fake(nets, batch, keys, state, state.step // self.n_critic)
+            real, fake, _ = two_batches(self.discriminator, nets['d'], play)
+            losses = self.loss.g(real.logits, fake.logits)
+            share, more = shares('g', self.terms, play, self._view(nets, keys), real, fake)
+            return losses.mean() + share, ({**nets, 'g': g}, {'g_loss': Mean.of(losses), **more})
 
-        batch_images = self.batch_size * self.n_critic
-        decay = ema_decay(state.images, self.ema_half_life, self.ema_ramp, batch_images)
-        return update(state, ['g'], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay)
+        key = rng.fold(key, 'd_step' if self.reuse_z else 'g_step', state.step)
+        decay = self.ema.decay(state, self.phase.batch_size * self.n_critic)
+        state, metrics = update(
+            state, ['g'], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
+        )
+        return settle('g', self.terms, state, metrics), metrics
+
+    def real_and_fake(
+        self, nets: Any, batch: Batch, keys: jax.Array, state: TrainState, turn: jax.Array
+    ) -> Any:
+        """Return what both players see of a batch, and the generator's net after it."""
+        z = jax.vmap(self.prior)(rng.split_each(keys, 'z'))
+        label = self._label(self._labels(rng.split_each(keys, 'label')))
+        fake, g = apply(self.generator, nets['g'], z, label, keys=rng.split_each(keys, 'g'))
+        real_label = self._label(batch.get('label'))
+        play = Play(batch['image'], fake, real_label, label, z, turn, keys, batch, state)
+        for term in self.terms:
+            play = term.see(play)
+        return play, g
 
     def latents(self, key: jax.Array, n: int) -> jax.Array:
-        """Return n codes [n, z_dim]; code i does not depend on n."""
-        return jax.vmap(lambda k: self.prior(k, self.z_dim))(rng.example_keys(key, n))
+        """Return n latents [n, z_dim]; latent i does not depend on n."""
+        return jax.vmap(self.prior)(rng.example_keys(key, n))
 
     def generate(self, state: TrainState, z: jax.Array, label: Any = None) -> jax.Array:
-        """Return the images of codes by the averaged generator, in evaluation mode."""
+        """Return the images of latents by the averaged generator, in evaluation mode."""
         return evaluate(self.generator, state.nets['g'], z, label)
 
     def sample(
@@ -118,13 +128,13 @@ class GAN:
     ) -> jax.Array:
         """Return n images; of random classes where the model has classes and none is given."""
         if self.classes and label is None:
-            keys = rng.example_keys(rng.fold(key, 'label'), n)
-            label = jax.vmap(lambda k: jax.random.randint(k, (), 0, self.classes))(keys)
+            label = self._labels(rng.example_keys(rng.fold(key, 'label'), n))
         return self.generate(state, self.latents(key, n), label)
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
-        """Return images of fixed codes; with classes, one code a row and one class a column."""
-        rows, columns = self.rows, min(self.columns, self.classes or self.columns)
+        """Return images of fixed latents; with classes, one latent a row and one class a column."""
+        rows, columns = self.grid_size
+        columns = min(columns, self.classes or columns)
         z, label = self.latents(key, rows * columns), None
         if self.classes:
             z = jnp.repeat(self.latents(key, rows), columns, axis=0)
@@ -134,66 +144,29 @@ class GAN:
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the one stretch of the run."""
-        return (Phase(self.images, 0, self.batch_size),)
+        return (self.phase,)
 
-    def _clipped(self, state):
-        """Clip the critic's weights, which bounds its slope (Arjovsky et al. 2017, 1701.07875)."""
-        if not self.weight_clip:
-            return state
-        c, d = self.weight_clip, state.nets['d']
-        d = d.replace(params=jax.tree.map(lambda w: jnp.clip(w, -c, c), d.params))
-        return state.replace(nets={**state.nets, 'd': d})
+    def _view(self, nets: Any, keys: jax.Array) -> View:
+        return View(self.generator, self.discriminator, nets, keys)
 
-    def _label(self, label):
+    def _label(self, label: jax.Array | None) -> jax.Array | None:
         return label if self.classes else None
 
-    def _play(self, net, batch, keys, images):
-        """Return (images, labels) of real examples, the same of fakes, and the generator's net."""
-        z = jax.vmap(lambda k: self.prior(k, self.z_dim))(rng.split_each(keys, 'z'))
-        draw = jax.vmap(lambda k: jax.random.randint(k, (), 0, max(self.classes, 1)))
-        label = self._label(draw(rng.split_each(keys, 'label')))
-        fake, net = apply(self.generator, net, z, label, keys=rng.split_each(keys, 'g'))
-        real, fake = self._noised(batch['image'], fake, keys, images)
-        return (real, self._label(batch.get('label'))), (fake, label), net
-
-    def _targets(self, keys):
-        return () if self.targets.plain else self.targets.draw(rng.split_each(keys, 'targets'))
-
-    def _sigma(self, images):
-        """Return the standard deviation of instance noise, decaying linearly to zero."""
-        if not self.noise_images:
-            return self.noise
-        return self.noise * jnp.maximum(0.0, 1 - images / self.noise_images)
-
-    def _noised(self, real, fake, keys, images):
-        """Add instance noise to real and fake images (Sonderby et al. 2017, 1610.04490)."""
-        if not self.noise:
-            return real, fake
-        draw = jax.vmap(lambda k: jax.random.normal(k, (2, *self.shape)))
-        noise = self._sigma(images) * draw(rng.split_each(keys, 'noise'))
-        return real + noise[:, 0], fake + noise[:, 1]
-
-    def _penalties(self, net, reals, fakes, keys, step):
-        """Return the weighted sum of the penalties due at this step, and each one's mean."""
-        total = jnp.float32(0)
-        metrics: Metrics = {}
-        for penalty in self.penalties:
-            value, metric = penalty_at(penalty, self.discriminator, net, reals, fakes, keys, step)
-            total, metrics = total + value, metrics | metric
-        return total, metrics
+    def _labels(self, keys: jax.Array) -> jax.Array:
+        return jax.vmap(lambda k: jax.random.randint(k, (), 0, max(self.classes, 1)))(keys)
 
 
-def check_penalties(penalties: Sequence[Penalty], discriminator: Network) -> None:
-    """Refuse penalties on the gradient at one example where others have a part in it.
+def check_terms(chosen: Sequence[Term], discriminator: Network) -> None:
+    """Refuse terms that need one example's gradient where others have a part in it.
 
     Raises:
-      UserError: names the penalty, the normalisation and those that are allowed.
+      UserError: names the term, the normalisation and those that are allowed.
     """
-    for penalty in penalties:
-        for found in discriminator.mixes_examples():
+    for term in chosen:
+        for found in discriminator.mixes_examples() if term.per_example else ():
             allowed = ', '.join(n for n, cls in norm.NORMS.items() if not cls.over_batch)
             raise UserError(
-                f"model.d.norm='{found}' is not allowed with penalties.{penalty.name}: an "
+                f"model.d.norm='{found}' is not allowed with terms.{term.name}: an "
                 f"example's gradient would be mixed with those of its batch; available: {allowed}"
             )
 
@@ -202,34 +175,27 @@ def build(config: Any, spec: Any) -> GAN:
     """Build the algorithm that a resolved config describes, for images of a spec.
 
     Raises:
-      UserError: the discriminator's layers do not go with a penalty.
+      UserError: a network does not fit the images, or a term not the discriminator.
     """
-    loss = config.loss
+    loss, draw = config.loss, latent.prior(config.model.prior)
+    chosen = terms.build(config.terms)
     discriminator = models.build(config.model, 'd', spec.shape, config.precision)
-    chosen = tuple(penalties.make(k, **v) for k, v in config.penalties.items() if v.weight)
-    check_penalties(chosen, discriminator)
+    check_terms(chosen, discriminator)
     return GAN(
         generator=models.build(config.model, 'g', spec.shape, config.precision),
         discriminator=discriminator,
         tx={name: optim.make(config.optim[name], config.batch_size) for name in ('g', 'd')},
         loss=losses.make(loss.name, **loss.args),
+        terms=chosen,
+        prior=lambda key: draw(key, config.model.g.z_dim),
         shape=spec.shape,
-        batch_size=config.batch_size,
-        images=config.duration,
-        z_dim=config.model.g.z_dim,
-        prior=latent.prior(config.model.prior),
-        penalties=chosen,
+        phase=Phase(config.duration, 0, config.batch_size),
+        passes=PASSES[loss.batching],
         targets=Targets(tuple(loss.real), tuple(loss.fake), loss.flip),
-        judge=JUDGES[loss.batching],
-        weight_clip=loss.weight_clip,
         classes=config.model.classes,
         n_critic=loss.n_critic,
         reuse_z=loss.reuse_z,
-        noise=loss.noise,
-        noise_images=loss.noise_decay,
-        ema_half_life=config.ema.half_life,
-        ema_ramp=config.ema.ramp,
+        ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),
         accum=config.accumulate,
-        rows=config.sample.rows,
-        columns=config.sample.columns,
+        grid_size=(config.sample.rows, config.sample.columns),
     )

@@ -1,14 +1,14 @@
 """One optimiser update of some networks of a state, and running a step only every n-th time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax.core import rng
+from gan_jax.core import rng, values
 from gan_jax.core.state import Mean, Metrics, Net, TrainState, average, merge
 from gan_jax.runtime import parallel
 
@@ -82,7 +82,7 @@ def zeros(shapes: Any) -> Any:
     return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
 
-def lazily(n: int, step_fn: Step) -> Step:
+def every_n_steps(n: int, step_fn: Step) -> Step:
     """Run a step only where (step + 1) % n == 0; elsewhere keep the state and report nothing.
 
     The condition is part of the one compiled program, and a skipped step costs nothing.
@@ -108,13 +108,29 @@ def advance(state: TrainState, batch: Any) -> TrainState:
     return state.replace(step=state.step + 1, images=state.images + images)
 
 
-def ema_decay(images: jax.Array, half_life: int, ramp: float, per_update: int) -> jax.Array:
-    """Return the decay of an average with a half-life in images (Karras et al. 2020, 2006.06676).
+class Ema(NamedTuple):
+    """Say how an exponential average follows (Karras et al. 2020, arXiv:2006.06676).
 
-    Until `images` reaches half_life / ramp the half-life is ramp * images, so that an average
-    forgets the initial weights early; ramp 0 is none. `per_update` images pass between updates.
+    half_life: in images, 0 for no average. Until `images` reaches half_life / ramp the half-life is
+    ramp * images, so that an average forgets the initial weights early; ramp 0 is none.
     """
-    life = jnp.float32(half_life)
-    if ramp > 0:
-        life = jnp.minimum(life, images.astype(jnp.float32) * ramp)
-    return 0.5 ** (per_update / jnp.maximum(life, 1e-8))
+
+    half_life: values.Value = 0
+    ramp: float = 0.0
+
+    @property
+    def on(self) -> bool:
+        """Return whether an average is kept."""
+        return self.half_life != 0
+
+    def decay(self, state: TrainState, per_update: int) -> jax.Array | None:
+        """Return the decay at a state, where `per_update` images pass between updates."""
+        if not self.on:
+            return None
+        life = jnp.float32(values.at(self.half_life, state))
+        if self.ramp > 0:
+            life = jnp.minimum(life, state.images.astype(jnp.float32) * self.ramp)
+        return 0.5 ** (per_update / jnp.maximum(life, 1e-8))
+
+
+NO_EMA = Ema()

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 
 from gan_jax import models
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.core import optim, rng
-from gan_jax.core.losses import least_squares
+from gan_jax.core import losses, optim, rng
 from gan_jax.core.state import Mean, TrainState, apply, create
 from gan_jax.core.update import advance, update
 
 POOL = 16
+LOSS = losses.make('least_squares')
 
 
 class Translator(nn.Module):
@@ -87,7 +87,7 @@ class TwoDomains:
                 apply(self.discriminator, nets[f'd_{k}'], x)[0]
                 for k, x in zip('ab', (a, b), strict=True)
             ]
-            adversarial = sum(least_squares().g(logits, logits).mean() for logits in judged)
+            adversarial = sum(LOSS.g(logits, logits).mean() for logits in judged)
             nets = {**nets, 'ab': ab, 'ba': ba}
             return cycle + adversarial, (nets, {'cycle_loss': Mean.of(cycle)})
 
@@ -100,8 +100,8 @@ class TwoDomains:
             real, net = apply(self.discriminator, nets[name], batch[domain])
             chosen = jax.vmap(lambda k: jax.random.randint(k, (), 0, POOL))(keys)
             fake, net = apply(self.discriminator, net, pool[chosen])
-            losses = least_squares().d(real, fake)
-            return losses.mean(), ({**nets, name: net}, {f'{name}_loss': Mean.of(losses)})
+            loss = LOSS.d(real, fake)
+            return loss.mean(), ({**nets, name: net}, {f'{name}_loss': Mean.of(loss)})
 
         return update(state, [name], loss_fn, self.tx, batch, key)
 

@@ -1,0 +1,66 @@
+"""What the players of a two-player game see within one update."""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+
+from gan_jax.core import rng
+from gan_jax.core.state import Net, TrainState, apply
+
+Label = jax.Array | None
+
+
+class Verdict(NamedTuple):
+    """Hold what a discriminator returns: logits [B], and what else its heads make of an image.
+
+    features: the activations that feature matching compares; classes: logits of an auxiliary
+    classifier [B, K]; code: what it reads of the latent. A discriminator may return plain logits.
+    """
+
+    logits: jax.Array
+    features: Any = None
+    classes: jax.Array | None = None
+    code: Any = None
+
+
+def verdict(output: Any) -> Verdict:
+    """Return a discriminator's output as a Verdict."""
+    return output if isinstance(output, Verdict) else Verdict(output)
+
+
+class Play(NamedTuple):
+    """Hold the examples that both players see in one pass, and where they come from.
+
+    turn: how many updates the player whose update this is has made before; keys: one per example;
+    batch: the real batch as the data gave it; state: as it was before the update.
+    """
+
+    real: jax.Array
+    fake: jax.Array
+    real_label: Label
+    fake_label: Label
+    z: jax.Array
+    turn: jax.Array
+    keys: jax.Array
+    batch: dict[str, jax.Array]
+    state: TrainState
+
+
+class View(NamedTuple):
+    """Apply the networks as they are within an update, without changing their collections."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    nets: dict[str, Net]
+    keys: jax.Array
+
+    def d(self, images: jax.Array, label: Label) -> Verdict:
+        """Return the discriminator's verdict on images [B, ...]."""
+        keys = rng.split_each(self.keys, 'real')
+        return verdict(apply(self.discriminator, self.nets['d'], images, label, keys=keys)[0])
+
+    def g(self, z: jax.Array, label: Label) -> jax.Array:
+        """Return the generator's images of latents [B, d]."""
+        keys = rng.split_each(self.keys, 'g')
+        return apply(self.generator, self.nets['g'], z, label, keys=keys)[0]

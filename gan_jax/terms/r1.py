@@ -1,0 +1,19 @@
+"""R1: the squared gradient at real images (Mescheder et al. 2018, arXiv:1801.04406, eq. 9)."""
+
+from dataclasses import dataclass
+
+import jax
+
+from gan_jax.terms.gradients import Critic, GradientPenalty, squared_gradient
+
+
+@dataclass(frozen=True)
+class Term(GradientPenalty):
+    """Penalise |dD/dx|^2 / 2 at real images, so that the weight is the paper's gamma."""
+
+    def penalty(
+        self, critic: Critic, real: jax.Array, fake: jax.Array, keys: jax.Array
+    ) -> jax.Array:
+        """Return the penalty of every example, [B]."""
+        del fake, keys
+        return 0.5 * squared_gradient(critic, real)
