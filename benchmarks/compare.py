@@ -109,7 +109,7 @@ def compare(name: str, turns: int, steps: int) -> dict[str, Any]:
     theirs = min(seconds[k] for k in seconds if k not in ('ours', 'mm'))
     fastest = min(best[k] for k in best if k not in ('ours', 'mm'))
     mine = seconds['ours'] / stepper.calls
-    flops = measure.flops_per_image(stepper.run, stepper.feed) * stepper.run.config.batch_size
+    flops = measure.flops_per_image(stepper.run, stepper.runner) * stepper.run.config.batch_size
     rate = 2 * SIZE**3 / best['mm']
     return {
         'case': name,

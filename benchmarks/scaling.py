@@ -61,7 +61,7 @@ def compiled(config: Any, devices: int, per_device: int, shape: str) -> tuple[fl
     config = config.copy_and_resolve_references()
     config.update({'devices': devices, 'batch_size': devices * per_device, 'steps_per_call': 1})
     stepper = measure.Stepper(open_run(config, synthetic.like(config, shape)))
-    program = stepper.feed.program.lower(*stepper.arguments()).compile()
+    program = stepper.runner.program.lower(*stepper.arguments()).compile()
     state = stepper.carry[0]
     least = min(sum(x.nbytes for x in jax.tree.leaves(n.params)) for n in state.nets.values())
     return program.cost_analysis()['flops'], collectives(program.as_text(), least)

@@ -75,6 +75,7 @@ def base() -> ConfigDict:
             'eval': {
                 'every': '0st',
                 'metrics': (),
+                'split': '',
                 'num': 10_000,
                 'num_real': 0,
                 'features': 'inception',

@@ -1,4 +1,4 @@
-"""The loop: the one module with side effects. It knows only the Algorithm protocol."""
+"""The loop: the one module with side effects. It knows only the Procedure protocol."""
 
 import json
 import logging
@@ -12,17 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import data
-from gan_jax.algorithms.protocol import Phase
+from gan_jax.algorithms.protocol import Phase, starts
 from gan_jax.core import rng
 from gan_jax.core.duration import Every
 from gan_jax.core.state import Mean, Metrics, TrainState, digest, finite
 from gan_jax.errors import UserError
 from gan_jax.kinds import image as pictures
+from gan_jax.modes import inference
 from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
 from gan_jax.training import curves, writers
 from gan_jax.training.checkpoint import Checkpoints
-from gan_jax.training.run import Feed, Run, open_feed, open_run
+from gan_jax.training.run import PhaseRunner, Run, open_phase, open_run
+from gan_jax.training.validation import Validation
 from gan_jax.training.workdir import (
     AtOnce,
     Interrupted,
@@ -98,6 +100,7 @@ class Loop:
         self.size = sum(leaf.nbytes for leaf in jax.tree.leaves(self.state))
         need_room(workdir, self.size)
         self.evaluation = self._evaluation()
+        self.validation = Validation(run) if run.config.eval.split else None
         self.grid, self.finite = jax.jit(run.algorithm.grid), jax.jit(finite)
         self.began = time.monotonic() - self.seconds
         self.last = (self.images, time.monotonic())
@@ -109,9 +112,11 @@ class Loop:
             return self._finish()
         self.out = self._writers()
         try:
-            for phase in self.phases:
+            for phase, start in zip(self.phases, starts(self.phases), strict=True):
+                if self.images == start < phase.images:
+                    self._enter(phase)
                 if self.images < phase.images:
-                    self._train(open_feed(self.run, phase))
+                    self._train(open_phase(self.run, phase))
         finally:
             self.profile.close()
             self.out.close()
@@ -137,7 +142,8 @@ class Loop:
         init = jax.jit(self.run.algorithm.init)
         key = rng.fold(self.run.key, 'init')
         if not self.checkpoints.steps():
-            return parallel.replicate(init(key), self.run.config.devices)
+            state = inference.with_frozen(init(key), self.run.algorithm.frozen())
+            return parallel.replicate(state, self.run.config.devices)
         self.step, state, meta = self.checkpoints.restore(jax.eval_shape(init, key))
         self.checkpoints.set_aside(self.step)
         self.images, self.seconds, self.scalars = meta['images'], meta['seconds'], meta['scalars']
@@ -146,27 +152,31 @@ class Loop:
 
     def _total_steps(self) -> int:
         """Return the steps of the whole run."""
-        step, images = 0, 0
-        for phase in self.phases:
-            steps = max(0, -(-(phase.images - images) // phase.batch_size))
-            step, images = step + steps, images + steps * phase.batch_size
-        return step
+        pairs = zip(self.phases, starts(self.phases), strict=True)
+        return sum(max(0, -(-(p.images - start) // p.batch_size)) for p, start in pairs)
 
-    def _train(self, feed: Feed) -> None:
+    def _enter(self, phase: Phase) -> None:
+        """Change the state as a phase asks for where it begins."""
+        enter = jax.jit(self.run.algorithm.enter, static_argnums=1)
+        self.state = parallel.replicate(enter(self.state, phase), self.run.config.devices)
+
+    def _train(self, runner: PhaseRunner) -> None:
         """Train to the end of a phase."""
-        metrics = feed.nothing | {k: Mean(*map(jnp.float32, v)) for k, v in self.means.items()}
+        metrics = runner.zero_metrics | {
+            k: Mean(*map(jnp.float32, v)) for k, v in self.means.items()
+        }
         carry = parallel.replicate((self.state, metrics), self.run.config.devices)
         if not self.step:
-            self._picture(feed)
-        batches: Any = feed.pipeline.batches(self.images)
+            self._picture(runner)
+        batches: Any = runner.pipeline.batches(self.images)
         try:
-            while self.images < feed.phase.images:
-                n = self._steps(feed.phase)
+            while self.images < runner.phase.images:
+                n = self._steps(runner.phase)
                 stacked = jax.tree.map(lambda *x: np.stack(x), *(next(batches) for _ in range(n)))
                 self.profile.at(self.step, carry)
-                carry = feed.program(carry, feed.constants, stacked)
-                self.step, self.images = self.step + n, self.images + n * feed.phase.batch_size
-                carry = self._after(feed, carry)
+                carry = runner.program(carry, runner.constants, stacked)
+                self.step, self.images = self.step + n, self.images + n * runner.phase.batch_size
+                carry = self._after(runner, carry)
         finally:
             batches.close()
         self.state, self.means = carry[0], {}
@@ -178,22 +188,23 @@ class Loop:
             left = min(left, due.steps_left(self.step, self.images, phase.batch_size))
         return int(min(left, self.profile.steps_left(self.step), self.run.config.steps_per_call))
 
-    def _after(self, feed: Feed, carry: Any) -> Any:
+    def _after(self, runner: PhaseRunner, carry: Any) -> Any:
         """Do what is due after a step: log, show, save, stop. Return the carry to go on with."""
         self.out.advance(self.step)
         self.state, metrics = carry
         due = {
-            k: e.due(self.step, self.images, feed.phase.batch_size) for k, e in self.run.due.items()
+            k: e.due(self.step, self.images, runner.phase.batch_size)
+            for k, e in self.run.due.items()
         }
         # Means and pictures of one phase are not those of the next.
-        ends = self.images >= feed.phase.images
+        ends = self.images >= runner.phase.images
         if due['log'] or ends:
             self._log(metrics)
-            metrics = parallel.replicate(feed.nothing, self.run.config.devices)
+            metrics = parallel.replicate(runner.zero_metrics, self.run.config.devices)
         if due['sample'] or ends:
-            self._picture(feed)
-        if self.evaluation and (due['eval'] or ends):
-            self._evaluate()
+            self._picture(runner)
+        if due['eval'] or ends:
+            self._evaluate(runner)
         signum = self._signum(due['log'])
         if due['checkpoint'] or due['eval'] or ends or signum:
             self._save(metrics)
@@ -219,18 +230,24 @@ class Loop:
         report = {'images': self.images, 'seconds': round(self.seconds, 3)}
         self.out.write_scalars(self.step, report | {'images_per_second': round(speed, 1)} | values)
 
-    def _evaluate(self) -> None:
-        """Measure the averaged generator; write the values, and the certificates beside them."""
+    def _evaluate(self, runner: PhaseRunner) -> None:
+        """Measure the averaged networks; write the values, and the certificates beside them."""
+        if not (self.evaluation or self.validation):
+            return
         try:
             with self.stopped.at_once():
-                certificates = self.evaluation.certificates(self.state, self.step)
+                state = self.run.algorithm.refine(self.state, runner.batches())
+                values = self.validation.means(state) if self.validation else {}
+                certificates = (
+                    self.evaluation.certificates(state, self.step) if self.evaluation else []
+                )
         except AtOnce:
             self.out.say(f'the evaluation of step {self.step} is left out')
             return
-        values = {c['metric']: c['value'] for c in certificates}
+        values |= {c['metric']: c['value'] for c in certificates}
         self.scalars |= values
         self.out.write_scalars(self.step, {'images': self.images} | values)
-        if parallel.first():
+        if certificates and parallel.first():
             write_json(self.workdir / 'evaluations' / f'{self.step}.json', certificates)
 
     def _check(self, values: dict[str, float]) -> None:
@@ -247,12 +264,12 @@ class Loop:
             f'{where}: a lower optim.*.lr or gradient clipping (optim.*.clip) may help'
         )
 
-    def _picture(self, feed: Feed) -> None:
+    def _picture(self, runner: PhaseRunner) -> None:
         """Write the sample grid."""
         if not parallel.first():
             return
         key = rng.fold(self.run.key, 'sample')
-        images = np.asarray(self.grid(self.state, key, feed.example))
+        images = np.asarray(self.grid(self.state, key, runner.example))
         shown = pictures.to_uint8(images, self.run.config.data.range)
         self.out.write_images(self.step, 'samples', pictures.grid(shown))
 

@@ -70,7 +70,7 @@ def test_a_call_is_one_dispatch():
     found = stepper(steps_per_call=3)
     carry, constants, batches = found.arguments()
     found.call()
-    jaxpr = jax.make_jaxpr(lambda c: found.feed.program(c, constants, batches))(carry)
+    jaxpr = jax.make_jaxpr(lambda c: found.runner.program(c, constants, batches))(carry)
     compiled = [e for e in jaxpr.eqns if e.primitive.name in ('jit', 'pjit', 'xla_pmap')]
     assert len(compiled) == 1
     assert {e.primitive.name for e in jaxpr.eqns} - {'device_put'} == {compiled[0].primitive.name}
@@ -92,7 +92,7 @@ def test_bfloat16_activations_keep_float32_state_and_losses():
     means = {}
     for precision in ('float32', 'bfloat16'):
         found = stepper(precision=precision)
-        program = found.feed.program.lower(*found.arguments()).as_text()
+        program = found.runner.program.lower(*found.arguments()).as_text()
         products = [line for line in program.splitlines() if 'dot_general' in line]
         assert products and all(('bf16' in p) == (precision == 'bfloat16') for p in products)
         found.call(10)

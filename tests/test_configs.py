@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import ROOT
+from test_steps import context
 
 from gan_jax import cli
 from gan_jax import config as configs
@@ -67,7 +68,7 @@ def built(path, pictures=''):
 @pytest.mark.parametrize('path', FILES, ids=lambda p: p.stem)
 def test_a_step_has_the_shape_of_its_state(path, pictures):
     _, algorithm, state, batch = built(path, pictures)
-    after, metrics = jax.eval_shape(algorithm.train_step, state, batch, jax.random.key(0))
+    after, metrics = jax.eval_shape(algorithm.train_step, state, batch, context(jax.random.key(0)))
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
         lambda x: (x.shape, x.dtype), state
     )

@@ -46,7 +46,7 @@ def test_a_rate_is_measured_where_none_is_given():
 def test_flops_are_those_of_the_layers_and_leave_accumulation_out():
     def flops(**changes):
         stepper = measure.Stepper(open_run(config(**changes), synthetic.Source((16, 16, 1))))
-        return measure.flops_per_image(stepper.run, stepper.feed)
+        return measure.flops_per_image(stepper.run, stepper.runner)
 
     once = flops()
     # The wide matrices count: 8 x 256 of G four times (twice forwards, in G's step also back and

@@ -104,8 +104,21 @@ def test_unpaired_images_fill_the_pools(toys, tmp_path):
 
 def test_a_toy_is_loaded_like_any_other_run(toys, tmp_path):
     config, source = config_of('unpaired')
+    config.duration = '4st'
     train.train(config, tmp_path, source)
-    assert gan_jax.load(tmp_path).sample(3).shape == (3, 8, 8, 1)
+    trained = gan_jax.load(tmp_path)
+    makers = trained.algorithm.makers()
+    assert {name: (m.given, m.field) for name, m in makers.items()} == {
+        'ab': (('a',), 'b'),
+        'ba': (('b',), 'a'),
+    }
+    given = np.zeros((3, 8, 8, 1), np.float32)
+    made = makers['ab'].make(trained.state, trained.state.step, 3, {'a': given}, None)
+    assert made.shape == given.shape
+    with pytest.raises(UserError, match='several makers: name one of ab, ba'):
+        trained.sample(3)
+    with pytest.raises(UserError, match=r'of given ones \(a\) alone'):
+        trained.sample(3, maker='ab')
 
 
 def test_two_runs_are_equal(straight, tmp_path):

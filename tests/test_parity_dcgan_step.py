@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from test_parity_dcgan_forward import DISCRIMINATOR, GENERATOR, params_from, statistics_from
+from test_steps import context
 
 from gan_jax import config as configs
 from gan_jax import models
@@ -63,7 +64,7 @@ def iteration(parity):
         )
         start = start.replace(nets={**start.nets, name: net})
     batch = {'image': jnp.asarray(ins['real'][0].transpose(0, 2, 3, 1))}
-    end, metrics = jax.jit(algorithm.train_step)(start, batch, KEY)
+    end, metrics = jax.jit(algorithm.train_step)(start, batch, context(KEY))
     means = {k: float(m.total / m.count) for k, m in metrics.items()}
     return size, start, end, means, outs
 

@@ -10,6 +10,7 @@ import pytest
 
 from gan_jax import config as configs
 from gan_jax import models
+from gan_jax.algorithms.protocol import Context, Phase
 from gan_jax.core import rng
 from gan_jax.core.state import merge
 from gan_jax.core.update import every_n_steps, zeros
@@ -44,6 +45,11 @@ def tiny(norm='none', model=None, terms=None, **changes):
     return configs.algorithm(config).build(configs.resolve(config, 100), Spec(SHAPE))
 
 
+def context(key):
+    """Return the context of a procedure that has one phase."""
+    return Context(key, Phase(0, 0, 16))
+
+
 def batches(steps, n=16, seed=0):
     """Return random images for some steps."""
     images = np.random.default_rng(seed).uniform(-1, 1, (steps, n, *SHAPE)).astype(np.float32)
@@ -55,10 +61,10 @@ def run(algorithm, data, how='pmap', devices=1, most=1, each=1):
     key = jax.random.key(0)
     state = algorithm.init(key)
     first = jax.tree.map(lambda x: x[0], data)
-    metrics = zeros(jax.eval_shape(algorithm.train_step, state, first, key)[1])
+    metrics = zeros(jax.eval_shape(algorithm.train_step, state, first, context(key))[1])
 
     def step(carry, constants, batch):
-        state, new = algorithm.train_step(carry[0], batch, constants)
+        state, new = algorithm.train_step(carry[0], batch, context(constants))
         return state, merge(carry[1], new)
 
     program = parallel.program(step, how, devices, most)
@@ -121,7 +127,7 @@ def test_scanned_steps_equal_single_programs():
 def test_a_step_is_traced_once(plain):
     @chex.assert_max_traces(n=1)
     def step(state, batch, key):
-        return plain.train_step(state, batch, key)[0]
+        return plain.train_step(state, batch, context(key))[0]
 
     chex.clear_trace_counter()
     jitted, state, data = jax.jit(step), plain.init(jax.random.key(0)), batches(8)
@@ -174,7 +180,7 @@ def test_every_n_steps_runs_each_nth_step_and_reports_only_then():
     step = jax.jit(algorithm.train_step)
     for i in range(6):
         before = state
-        state, metrics = step(state, {'image': data['image'][i]}, key)
+        state, metrics = step(state, {'image': data['image'][i]}, context(key))
         moved = any(
             (a != b).any()
             for a, b in zip(
@@ -232,7 +238,9 @@ def test_draws_do_not_depend_on_devices():
 def test_switches_train(changes):
     algorithm = tiny(**changes)
     state, key = algorithm.init(jax.random.key(0)), jax.random.key(0)
-    after, metrics = jax.jit(algorithm.train_step)(state, {'image': batches(1)['image'][0]}, key)
+    after, metrics = jax.jit(algorithm.train_step)(
+        state, {'image': batches(1)['image'][0]}, context(key)
+    )
     assert all(np.isfinite(m.total) for m in metrics.values())
     for name in 'gd':
         assert any(np.any(x != 0) for x in jax.tree.leaves(gradients(state, after, name)))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_steps import batches, tiny
+from test_steps import batches, context, tiny
 
 from gan_jax import config as configs
 from gan_jax import models, terms
@@ -177,7 +177,7 @@ def test_lazy_terms_count_the_updates_of_their_player():
     algorithm = dataclasses.replace(algorithm, terms=(OnG(every=2),))
     state, step, counts = algorithm.init(KEY), jax.jit(algorithm.train_step), []
     for image in batches(8)['image']:
-        state, metrics = step(state, {'image': image}, KEY)
+        state, metrics = step(state, {'image': image}, context(KEY))
         counts.append(float(list(metrics.values())[-1].count))
     assert [bool(c) for c in counts] == [False, True, False, False, False, True, False, False]
 
@@ -185,7 +185,9 @@ def test_lazy_terms_count_the_updates_of_their_player():
 def test_weights_are_clipped_after_each_update_of_d_alone():
     algorithm = tiny(terms={'weight_clip': {'bound': 0.01}})
     before = algorithm.init(KEY)
-    after, _ = jax.jit(algorithm.train_step)(before, {'image': batches(1)['image'][0]}, KEY)
+    after, _ = jax.jit(algorithm.train_step)(
+        before, {'image': batches(1)['image'][0]}, context(KEY)
+    )
     largest = {n: max(abs(x).max() for x in jax.tree.leaves(after.nets[n].params)) for n in 'gd'}
     assert largest['d'] == np.float32(0.01) < largest['g']
 

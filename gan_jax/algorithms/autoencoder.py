@@ -9,18 +9,16 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models
-from gan_jax.algorithms.protocol import Phase
+from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure
 from gan_jax.core import optim, rng
 from gan_jax.core.losses.protocol import cross_entropy
-from gan_jax.core.state import Mean, TrainState, apply, create, evaluate
+from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import advance, update
 from gan_jax.errors import UserError
 
-Batch = dict[str, jax.Array]
-
 
 @dataclass(frozen=True)
-class Autoencoder:
+class Autoencoder(Procedure):
     """Train an encoder and a decoder to give images back (Vincent et al. 2008, for the noise)."""
 
     encoder: nn.Module
@@ -36,12 +34,12 @@ class Autoencoder:
     def init(self, key: jax.Array) -> TrainState:
         """Return untrained networks 'encoder' and 'decoder'."""
         image = jnp.zeros((2, *self.shape))
-        encoder = create(self.encoder, self.tx['encoder'], rng.fold(key, 'encoder'), image)
+        encoder = init_net(self.encoder, self.tx['encoder'], rng.fold(key, 'encoder'), image)
         code, _ = apply(self.encoder, encoder, image)
-        decoder = create(self.decoder, self.tx['decoder'], rng.fold(key, 'decoder'), code)
+        decoder = init_net(self.decoder, self.tx['decoder'], rng.fold(key, 'decoder'), code)
         return TrainState.create({'encoder': encoder, 'decoder': decoder})
 
-    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
+    def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
         """Update both networks on the cross-entropy of pixels in [0, 1]."""
 
         def loss_fn(nets, batch, keys):
@@ -52,21 +50,33 @@ class Autoencoder:
             nets = {'encoder': encoder, 'decoder': decoder}
             return losses.mean(), (nets, {'loss': Mean.of(losses)})
 
-        key = rng.fold(key, 'noise', state.step)
+        key = rng.fold(ctx.key, 'noise', state.step)
         names = ('encoder', 'decoder')
         state, metrics = update(state, names, loss_fn, self.tx, batch, key, accum=self.accum)
         return advance(state, batch), metrics
 
     def reconstruct(self, state: TrainState, images: jax.Array) -> jax.Array:
         """Return what the decoder makes of the codes of images [n, H, W, C]."""
-        code = evaluate(self.encoder, state.nets['encoder'], images)
-        return jax.nn.sigmoid(evaluate(self.decoder, state.nets['decoder'], code))
+        code = apply_averaged(self.encoder, state.nets['encoder'], images)
+        return jax.nn.sigmoid(apply_averaged(self.decoder, state.nets['decoder'], code))
 
-    def sample(
-        self, state: TrainState, key: jax.Array, n: int, label: jax.Array | None = None
+    def makers(self) -> dict[str, Maker]:
+        """Return the reconstruction of given images."""
+        return {'reconstruction': Maker('image', self.make, given=('image',))}
+
+    def make(
+        self, state: TrainState, key: jax.Array, n: int, given: Batch, label: Any = None
     ) -> jax.Array:
-        """Raise UserError: an autoencoder has no distribution of codes to draw from."""
-        raise UserError('an autoencoder has no prior to sample from; its pictures are in samples/')
+        """Return the reconstructions of n images."""
+        del key, n, label
+        return self.reconstruct(state, given['image'])
+
+    def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+        """Return the cross-entropy of pixels of images that are not noised."""
+        del key
+        code = apply_averaged(self.encoder, state.nets['encoder'], batch['image'])
+        logits = apply_averaged(self.decoder, state.nets['decoder'], code)
+        return {'loss': Mean.of(cross_entropy(logits, batch['image']).mean(axis=(1, 2, 3)))}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return the first images of the data, and below each what comes back of it."""

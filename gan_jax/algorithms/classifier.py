@@ -9,18 +9,17 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models
-from gan_jax.algorithms.protocol import Phase
+from gan_jax.algorithms.protocol import Batch, Context, Phase, Procedure
 from gan_jax.core import optim, rng, values
-from gan_jax.core.state import Mean, TrainState, apply, create, evaluate
+from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, update
 from gan_jax.errors import UserError
 
-Batch = dict[str, jax.Array]
 NET = 'classifier'
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Procedure):
     """Train a network to name the class of an image, by the cross-entropy of its logits."""
 
     network: nn.Module
@@ -36,10 +35,10 @@ class Classification:
     def init(self, key: jax.Array) -> TrainState:
         """Return the untrained network 'classifier'."""
         image = jnp.zeros((2, *self.shape))
-        net = create(self.network, self.tx[NET], rng.fold(key, NET), image, ema=self.ema.on)
+        net = init_net(self.network, self.tx[NET], rng.fold(key, NET), image, ema=self.ema.on)
         return TrainState.create({NET: net})
 
-    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
+    def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
         """Update the network on a batch of images and labels."""
 
         def loss_fn(nets, batch, keys):
@@ -49,7 +48,7 @@ class Classification:
             metrics = {'loss': Mean.of(losses), 'accuracy': Mean.of(logits.argmax(-1) == label)}
             return losses.mean(), ({NET: net}, metrics)
 
-        key = rng.fold(key, 'dropout', state.step)
+        key = rng.fold(ctx.key, 'dropout', state.step)
         decay = self.ema.decay(state, self.batch_size)
         state, metrics = update(
             state, [NET], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
@@ -58,13 +57,14 @@ class Classification:
 
     def classify(self, state: TrainState, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return (features [n, d], logits [n, classes]) of images, by the averaged network."""
-        return evaluate(self.network, state.nets[NET], images)
+        return apply_averaged(self.network, state.nets[NET], images)
 
-    def sample(
-        self, state: TrainState, key: jax.Array, n: int, label: jax.Array | None = None
-    ) -> jax.Array:
-        """Raise UserError: a classifier makes no images."""
-        raise UserError('a classifier makes no images; metrics take its run by --weights')
+    def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+        """Return the cross-entropy and the accuracy of the averaged network."""
+        del key
+        label, (_, logits) = batch['label'], self.classify(state, batch['image'])
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+        return {'loss': Mean.of(losses), 'accuracy': Mean.of(logits.argmax(-1) == label)}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return images of the data in the order of the classes that they are taken for."""

@@ -1,6 +1,6 @@
 """The two-player game: any generator, discriminator, adversarial loss and terms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models, terms
-from gan_jax.algorithms.protocol import Phase
+from gan_jax.algorithms.protocol import Context, Maker, Phase, Procedure, Space
 from gan_jax.core import latent, losses, optim, rng, values
 from gan_jax.core.game import Play, View
 from gan_jax.core.losses import Adversarial
-from gan_jax.core.state import Mean, TrainState, apply, create, evaluate
+from gan_jax.core.state import Mean, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, every_n_steps, update
 from gan_jax.errors import UserError
 from gan_jax.nn import norm
@@ -22,11 +22,11 @@ from gan_jax.nn.network import Network
 from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
 from gan_jax.terms.protocol import Term, settle, shares
 
-Batch = dict[str, jax.Array]
+Batch = Mapping[str, jax.Array]
 
 
 @dataclass(frozen=True)
-class GAN:
+class GAN(Procedure):
     """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
 
     prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
@@ -54,15 +54,15 @@ class GAN:
         """Return untrained networks 'g' and 'd', and what the terms keep."""
         z = jax.tree.map(lambda x: jnp.zeros((2, *x.shape)), jax.eval_shape(self.prior, key))
         image, label = jnp.zeros((2, *self.shape)), self._label(jnp.zeros(2, jnp.int32))
-        g = create(self.generator, self.tx['g'], rng.fold(key, 'g'), z, label, ema=self.ema.on)
-        d = create(self.discriminator, self.tx['d'], rng.fold(key, 'd'), image, label)
+        g = init_net(self.generator, self.tx['g'], rng.fold(key, 'g'), z, label, ema=self.ema.on)
+        d = init_net(self.discriminator, self.tx['d'], rng.fold(key, 'd'), image, label)
         slots = {term.name: term.init(self, rng.fold(key, term.name)) for term in self.terms}
         return TrainState.create({'g': g, 'd': d}, {k: v for k, v in slots.items() if v})
 
-    def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
+    def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
         """Update the discriminator, and every n_critic-th time the generator."""
-        state, d_metrics = self.d_step(state, batch, key)
-        state, g_metrics = every_n_steps(self.n_critic, self.g_step)(state, batch, key)
+        state, d_metrics = self.d_step(state, batch, ctx.key)
+        state, g_metrics = every_n_steps(self.n_critic, self.g_step)(state, batch, ctx.key)
         return advance(state, batch), {**d_metrics, **g_metrics}
 
     def d_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
@@ -115,29 +115,36 @@ class GAN:
             play = term.see(play)
         return play, g
 
-    def latents(self, key: jax.Array, n: int) -> jax.Array:
+    def latents(self, state: TrainState, key: jax.Array, n: int) -> jax.Array:
         """Return n latents [n, z_dim]; latent i does not depend on n."""
+        del state
         return jax.vmap(self.prior)(rng.example_keys(key, n))
 
     def generate(self, state: TrainState, z: jax.Array, label: Any = None) -> jax.Array:
         """Return the images of latents by the averaged generator, in evaluation mode."""
-        return evaluate(self.generator, state.nets['g'], z, label)
+        return apply_averaged(self.generator, state.nets['g'], z, label)
 
-    def sample(
-        self, state: TrainState, key: jax.Array, n: int, label: jax.Array | None = None
+    def makers(self) -> dict[str, Maker]:
+        """Return the generator, which makes images of latents z."""
+        z = Space(self.latents, self.generate)
+        return {'g': Maker('image', self.make, spaces={'z': z})}
+
+    def make(
+        self, state: TrainState, key: jax.Array, n: int, given: Any = None, label: Any = None
     ) -> jax.Array:
         """Return n images; of random classes where the model has classes and none is given."""
+        del given
         if self.classes and label is None:
             label = self._labels(rng.example_keys(rng.fold(key, 'label'), n))
-        return self.generate(state, self.latents(key, n), label)
+        return self.generate(state, self.latents(state, key, n), label)
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return images of fixed latents; with classes, one latent a row and one class a column."""
         rows, columns = self.grid_size
         columns = min(columns, self.classes or columns)
-        z, label = self.latents(key, rows * columns), None
+        z, label = self.latents(state, key, rows * columns), None
         if self.classes:
-            z = jnp.repeat(self.latents(key, rows), columns, axis=0)
+            z = jnp.repeat(self.latents(state, key, rows), columns, axis=0)
             label = jnp.tile(jnp.arange(columns), rows)
         images = self.generate(state, z, label)
         return images.reshape(rows, columns, *self.shape)

@@ -1,11 +1,16 @@
-"""What a training procedure offers to the loop; the loop knows nothing else of it."""
+"""What a training procedure offers to the loop and to the modes; they know nothing else of it."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
+from flax import struct
 
 from gan_jax.core.state import Metrics, TrainState
+from gan_jax.errors import UserError, choose
+
+Batch = Mapping[str, jax.Array]
 
 
 class Phase(NamedTuple):
@@ -17,42 +22,134 @@ class Phase(NamedTuple):
     images: int
     resolution: int
     batch_size: int
+    name: str = ''
 
 
-class Algorithm(Protocol):
-    """A frozen dataclass of static things (modules, optimisers, losses, numbers)."""
+class Context(struct.PyTreeNode):
+    """Hold what a step is told beside state and batch.
+
+    key: the root key of the run; draws fold in a purpose and `state.step`. phase: static.
+    """
+
+    key: jax.Array
+    phase: Phase = struct.field(pytree_node=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Space:
+    """Describe latents that can be walked: z, w, styles.
+
+    Attributes:
+      draw: (state, key, n) -> latents [n, ...]; latent i does not depend on n.
+      synthesize: (state, latents, label or None, **options) -> examples, by the averaged networks.
+      down: (state, latents, label or None) -> latents of the next space, as z to w; None for none.
+    """
+
+    draw: Callable[..., jax.Array]
+    synthesize: Callable[..., jax.Array]
+    down: Callable[..., jax.Array] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Maker:
+    """Describe one thing that a procedure can produce.
+
+    Attributes:
+      field: the field of the data that it imitates, and is measured against.
+      make: (state, key, n, given, label, **options) -> n examples in the range of the data, by the
+        averaged networks; example i depends on the key and i alone. `given` holds the fields named
+        below [n, ...]; of a conditional maker `label` is the class of each example [n], None for
+        random ones.
+      given: real fields that it reads, as translation does.
+      spaces: the latents that it starts from, by name, the first one first.
+      options: keyword arguments of `make`, with their defaults (psi, noise).
+    """
+
+    field: str
+    make: Callable[..., jax.Array]
+    given: tuple[str, ...] = ()
+    spaces: Mapping[str, Space] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Frozen(NamedTuple):
+    """Name a network of another run: the run's folder, and the network's name there."""
+
+    workdir: str
+    net: str
+
+
+class Procedure:
+    """Train networks; subclasses are frozen dataclasses of modules, optimisers, losses, numbers."""
 
     def init(self, key: jax.Array) -> TrainState:
-        """Return the state of a run that has seen nothing."""
+        """Return the state of a run that has seen nothing, with room for every phase."""
+        raise NotImplementedError
 
-    def train_step(
-        self, state: TrainState, batch: dict[str, jax.Array], key: jax.Array
-    ) -> tuple[TrainState, Metrics]:
-        """Return the state after one step on this device's part of a batch; pure.
-
-        `key` is the root key of the run; draws fold in a purpose and `state.step`.
-        """
-
-    def sample(
-        self, state: TrainState, key: jax.Array, n: int, label: jax.Array | None = None
-    ) -> jax.Array:
-        """Return n images [n, H, W, C] in the range of the data, by the averaged networks."""
-
-    def grid(self, state: TrainState, key: jax.Array, batch: dict[str, jax.Array]) -> jax.Array:
-        """Return the picture of a run at this state, images [rows, columns, H, W, C].
-
-        `key` and `batch` (the first examples of the data) are the same all through the run.
-        """
+    def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
+        """Return (state, metrics) after one step on this device's part of a batch; pure."""
+        raise NotImplementedError
 
     def phases(self) -> Sequence[Phase]:
         """Return the stretches of a run in order; one, but for progressive procedures."""
+        raise NotImplementedError
+
+    def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
+        """Return the picture of a run at this state, examples [rows, columns, ...].
+
+        `key` and `batch` (the first examples of the data) are the same all through a phase.
+        """
+        raise NotImplementedError
+
+    def enter(self, state: TrainState, phase: Phase) -> TrainState:
+        """Return the state with which a phase begins, of the same structure; pure.
+
+        It is called exactly once for each phase, also where a run is resumed: for an optimiser
+        that starts anew, or a new stage.
+        """
+        del phase
+        return state
+
+    def makers(self) -> dict[str, Maker]:
+        """Return what the procedure can produce, by name."""
+        return {}
+
+    def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+        """Return means over a batch of the held-out split, by the averaged networks."""
+        del state, batch, key
+        return {}
+
+    def refine(self, state: TrainState, batches: Iterator[Batch]) -> TrainState:
+        """Return the state to evaluate, as with standing statistics over batches of training."""
+        del batches
+        return state
+
+    def frozen(self) -> dict[str, Frozen]:
+        """Return the networks of the state that other runs' replace before the first step.
+
+        They take the averaged variables, are saved with the run, and are never updated.
+        """
+        return {}
 
 
-class Latent(Protocol):
-    """What a procedure offers besides where its images come from codes that can be walked."""
+def starts(phases: Sequence[Phase]) -> list[int]:
+    """Return the images at which each phase begins; the one before ends with a whole batch."""
+    images, found = 0, []
+    for phase in phases:
+        found.append(images)
+        images += max(0, -(-(phase.images - images) // phase.batch_size)) * phase.batch_size
+    return found
 
-    def latents(self, key: jax.Array, n: int) -> jax.Array:
-        """Return n codes [n, z_dim]; code i does not depend on n."""
 
-    def generate(self, state: TrainState, z: jax.Array, label: Any = None) -> jax.Array:
-        """Return the images [n, H, W, C] of codes, by the averaged generator."""
+def choose_maker(procedure: Procedure, name: str = '') -> Maker:
+    """Return the maker of a name, or the only one.
+
+    Raises:
+      UserError: there is none, none of that name, or there are several and none is named.
+    """
+    makers = procedure.makers()
+    if not makers:
+        raise UserError(f'{type(procedure).__name__.lower()} makes nothing that can be sampled')
+    if not name and len(makers) > 1:
+        raise UserError(f'there are several makers: name one of {", ".join(makers)}')
+    return choose(makers, name or next(iter(makers)), 'maker')

@@ -1,5 +1,6 @@
 """What the players of a two-player game see within one update."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -43,7 +44,7 @@ class Play(NamedTuple):
     z: jax.Array
     turn: jax.Array
     keys: jax.Array
-    batch: dict[str, jax.Array]
+    batch: Mapping[str, jax.Array]
     state: TrainState
 
 

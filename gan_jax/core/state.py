@@ -74,7 +74,7 @@ def merge(a: Metrics, b: Metrics) -> Metrics:
     return {name: a[name] + b[name] for name in a}
 
 
-def create(
+def init_net(
     module: nn.Module,
     tx: optax.GradientTransformation,
     key: jax.Array,
@@ -105,7 +105,7 @@ def apply(
     return output, net.replace(extra={**net.extra, **changed})
 
 
-def evaluate(module: nn.Module, net: Net, *inputs: Any) -> Any:
+def apply_averaged(module: nn.Module, net: Net, *inputs: Any) -> Any:
     """Run a module in evaluation mode on a net's averaged variables; return its output."""
     return module.apply(net.averaged, *inputs, train=False)
 

@@ -67,7 +67,7 @@ def estimate(run: Run, rate: float | None = None) -> Estimate:
     capacity, place = capacity_of(jax.local_devices()[0])
     return Estimate(
         parameters={name: count(net.params) for name, net in state.nets.items()},
-        flops_per_image=measure.flops_per_image(run, stepper.feed),
+        flops_per_image=measure.flops_per_image(run, stepper.runner),
         memory=memory,
         checkpoint=sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state)),
         images=run.algorithm.phases()[-1].images,

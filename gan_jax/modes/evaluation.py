@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from gan_jax import data
+from gan_jax.algorithms.protocol import choose_maker
 from gan_jax.core import rng
 from gan_jax.core.state import TrainState, digest
 from gan_jax.errors import UserError
@@ -41,11 +42,11 @@ class Evaluation:
 
     def sampler(self, state: TrainState) -> SampleFn:
         """Return the function that draws the images of a batch's number, from a seed."""
-        draw = jax.jit(self.algorithm.sample, static_argnums=2)
+        draw = jax.jit(choose_maker(self.algorithm).make, static_argnums=2)
 
         def sample(seed: int, number: int, n: int, labels: np.ndarray | None) -> np.ndarray:
             key = jax.random.fold_in(rng.root(seed), number)
-            return pictures.to_uint8(np.asarray(draw(state, key, n, labels)), self.span)
+            return pictures.to_uint8(np.asarray(draw(state, key, n, {}, labels)), self.span)
 
         return sample
 

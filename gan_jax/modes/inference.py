@@ -3,17 +3,20 @@
 import dataclasses
 import math
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
 from gan_jax import config as configs
+from gan_jax.algorithms.protocol import Frozen, choose_maker
 from gan_jax.core import latent, rng
 from gan_jax.core.state import TrainState
 from gan_jax.data import Spec
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, choose
 from gan_jax.kinds import image as pictures
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import read_config
@@ -32,44 +35,52 @@ class Trained:
     state: TrainState
     step: int
 
-    def sample(self, n: int, seed: int = 0, label: int | None = None) -> np.ndarray:
+    def sample(
+        self, n: int, seed: int = 0, label: int | None = None, maker: str = ''
+    ) -> np.ndarray:
         """Return n images, uint8 [n, H, W, C], by the averaged networks.
 
         Image i depends on the seed and i alone. `label` is the class of all images; without one a
-        conditional model draws classes at random.
+        conditional model draws classes at random. `maker` says which of several makes them.
 
         Raises:
-          UserError: there is no such class.
+          UserError: there is no such class or maker, or it needs images to start from.
         """
+        chosen = choose_maker(self.algorithm, maker)
+        if chosen.given:
+            needs = ', '.join(chosen.given)
+            raise UserError(f'{self.config.algorithm} makes images of given ones ({needs}) alone')
         size = min(n, CHUNK)
         labels = self._labels(size, label)
-        draw = jax.jit(self.algorithm.sample, static_argnums=2)
+        draw = jax.jit(chosen.make, static_argnums=2)
         keys = (jax.random.fold_in(rng.root(seed), i) for i in range(-(-n // size)))
-        return np.concatenate([self._uint8(draw(self.state, key, size, labels)) for key in keys])[
-            :n
-        ]
+        chunks = [self._uint8(draw(self.state, key, size, {}, labels)) for key in keys]
+        return np.concatenate(chunks)[:n]
 
-    def walk(self, frames: int, seed: int = 0, label: int | None = None, n: int = 16) -> np.ndarray:
-        """Return frames of n images [frames, n, H, W, C] between random codes, in a closed loop.
+    def interpolate(
+        self, frames: int, seed: int = 0, label: int | None = None, n: int = 16
+    ) -> np.ndarray:
+        """Return frames of n images [frames, n, H, W, C] between random latents, in a closed loop.
 
-        Codes are joined along great circles (White 2016, 1609.04468).
+        Latents are joined along great circles (White 2016, arXiv:1609.04468).
 
         Raises:
-          UserError: the algorithm has no codes, or there is no such class.
+          UserError: the algorithm has no latents, or there is no such class.
         """
-        if not hasattr(self.algorithm, 'latents'):
-            name = self.config.algorithm
-            raise UserError(f'algorithm={name!r} has no codes to walk through; gan has')
+        spaces = choose_maker(self.algorithm).spaces
+        if not spaces:
+            raise UserError(f'algorithm={self.config.algorithm!r} has no latents to interpolate')
+        space = next(iter(spaces.values()))
         stops = max(2, math.ceil(frames / 16))
-        codes = self.algorithm.latents(rng.root(seed), stops * n).reshape(stops, n, -1)
+        codes = space.draw(self.state, rng.root(seed), stops * n).reshape(stops, n, -1)
         labels = self._labels(n, label if label is not None or not self._classes else 0)
-        generate = jax.jit(self.algorithm.generate)
+        synthesize = jax.jit(space.synthesize)
         images = []
         for frame in range(frames):
             place = frame / frames * stops
             a, b = codes[int(place)], codes[(int(place) + 1) % stops]
             z = latent.slerp(a, b, place - int(place))
-            images.append(self._uint8(generate(self.state, z, labels)))
+            images.append(self._uint8(synthesize(self.state, z, labels)))
         return np.stack(images)
 
     @property
@@ -109,6 +120,25 @@ def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
     return Trained(config, spec, algorithm, jax.device_put(state), step)
 
 
+def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:
+    """Return a state whose frozen networks have the averaged variables of other runs.
+
+    Raises:
+      UserError: no such run or network, or one of another architecture.
+    """
+    nets = dict(state.nets)
+    for name, (workdir, there) in frozen.items():
+        found = choose(load(workdir).state.nets, there, f'network of {workdir}').averaged
+        shapes = [jax.tree.map(jnp.shape, tree) for tree in (nets[name].variables, dict(found))]
+        if shapes[0] != shapes[1]:
+            raise UserError(
+                f"network '{there}' of {workdir} is not of the architecture of '{name}'"
+            )
+        extra = {k: v for k, v in found.items() if k != 'params'}
+        nets[name] = nets[name].replace(params=found['params'], extra=extra)
+    return state.replace(nets=nets)
+
+
 def read_spec(saved: dict[str, Any]) -> Spec:
     """Return the spec of the data that a checkpoint was trained on."""
     names = {f.name for f in dataclasses.fields(Spec)}
@@ -137,7 +167,7 @@ def write_interpolation(
     trained: Trained, out: pathlib.Path, frames: int, seed: int, label: int | None
 ) -> None:
     """Write a walk through the codes as GIF, and as MP4 where the encoder is installed."""
-    walk = trained.walk(frames, seed, label)
+    walk = trained.interpolate(frames, seed, label)
     side = math.isqrt(walk.shape[1])
     grids = [pictures.grid(f.reshape(side, side, *f.shape[1:])) for f in walk]
     pictures.gif(grids, out / 'interpolation.gif', fps=16, hold=0, most=len(grids))

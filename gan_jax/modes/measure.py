@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from gan_jax import config as configs
+from gan_jax.algorithms.protocol import Context
 from gan_jax.core import rng
 from gan_jax.runtime import parallel
 from gan_jax.runtime.cpu import contractions
-from gan_jax.training.run import Feed, Run, open_feed
+from gan_jax.training.run import PhaseRunner, Run, open_phase
 
 # a group of calls that is timed lasts at least so long, so that the clock's grain is nothing
 SECONDS = 0.2
@@ -22,22 +23,22 @@ class Stepper:
 
     def __init__(self, run: Run):
         self.run = run
-        self.feed: Feed = open_feed(run, run.algorithm.phases()[0])
+        self.runner: PhaseRunner = open_phase(run, run.algorithm.phases()[0])
         self.calls = run.config.steps_per_call
         state = jax.jit(run.algorithm.init)(rng.fold(run.key, 'init'))
-        self.carry = parallel.replicate((state, self.feed.nothing), run.config.devices)
-        self.batches: Any = self.feed.pipeline.batches(0)
+        self.carry = parallel.replicate((state, self.runner.zero_metrics), run.config.devices)
+        self.batches: Any = self.runner.pipeline.batches(0)
 
     def arguments(self) -> tuple:
         """Return what the program takes: carry, constants, and the batches of one call."""
         several = [next(self.batches) for _ in range(self.calls)]
-        return self.carry, self.feed.constants, jax.tree.map(lambda *x: np.stack(x), *several)
+        return self.carry, self.runner.constants, jax.tree.map(lambda *x: np.stack(x), *several)
 
     def call(self, times: int = 1) -> float:
         """Call the program; return the seconds until the last call is done."""
         start = time.perf_counter()
         for _ in range(times):
-            self.carry = self.feed.program(*self.arguments())
+            self.carry = self.runner.program(*self.arguments())
         jax.block_until_ready(self.carry)
         return time.perf_counter() - start
 
@@ -74,13 +75,13 @@ class Memory(NamedTuple):
 
 def memory(stepper: Stepper) -> Memory:
     """Compile a step, and return what XLA says that it takes; zeros where it does not say."""
-    program: Any = stepper.feed.program
+    program: Any = stepper.runner.program
     stats = program.lower(*stepper.arguments()).compile().memory_analysis()
     names = ('argument', 'temp', 'output', 'alias')
     return Memory(*(int(getattr(stats, f'{name}_size_in_bytes', 0)) for name in names))
 
 
-def flops_per_image(run: Run, feed: Feed) -> float:
+def flops_per_image(run: Run, runner: PhaseRunner) -> float:
     """Return the floating-point operations of a step by XLA's cost analysis, for each real image.
 
     All networks, forwards and backwards, in a step in which every lazy part is due; counted in
@@ -92,8 +93,9 @@ def flops_per_image(run: Run, feed: Feed) -> float:
     config.accumulate = 1
     resolved = configs.resolve(config, len(run.source))
     algorithm = configs.algorithm(config).build(resolved, run.source.spec)
-    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), feed.example)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), runner.example)
     state = jax.eval_shape(algorithm.init, run.key)
+    ctx = Context(run.key, runner.phase)
     with contractions.direct():
-        cost: Any = jax.jit(algorithm.train_step).lower(state, batch, run.key).cost_analysis()
+        cost: Any = jax.jit(algorithm.train_step).lower(state, batch, ctx).cost_analysis()
     return float(cost['flops']) / jax.tree.leaves(batch)[0].shape[0]

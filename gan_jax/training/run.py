@@ -1,12 +1,13 @@
 """A run as its config describes it, and what feeds one phase of it: data and compiled program."""
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 
 from gan_jax import config as configs
 from gan_jax import data
-from gan_jax.algorithms.protocol import Algorithm, Phase
+from gan_jax.algorithms.protocol import Context, Phase, Procedure
 from gan_jax.core import rng
 from gan_jax.core.duration import Every
 from gan_jax.core.state import Metrics, merge
@@ -20,7 +21,7 @@ class Run(NamedTuple):
 
     config: Any
     source: data.Source
-    algorithm: Algorithm
+    algorithm: Procedure
     key: jax.Array
     due: dict[str, Every]
 
@@ -43,18 +44,28 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
     return Run(config, source, algorithm, rng.root(config.seed), due)
 
 
-class Feed(NamedTuple):
+class PhaseRunner(NamedTuple):
     """Hold what one phase trains with: its data, compiled program, and first batch."""
 
     phase: Phase
     pipeline: pipelines.Pipeline
     program: parallel.Program
     constants: Any
+    prepare: Callable[[Any], Any]
     example: Any
-    nothing: Metrics
+    zero_metrics: Metrics
+
+    def batches(self) -> Iterator[Any]:
+        """Yield batches of training from the first on, as a step sees them."""
+        raw = self.pipeline.batches(0)
+        try:
+            for batch in raw:
+                yield self.prepare(batch)
+        finally:
+            raw.close()
 
 
-def open_feed(run: Run, phase: Phase) -> Feed:
+def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     """Open a phase's data and build its program; compilation comes with the first call."""
     pipeline = pipelines.make(
         run.source,
@@ -69,7 +80,8 @@ def open_feed(run: Run, phase: Phase) -> Feed:
         keys = rng.example_keys(
             rng.fold(key, 'data', state.step), jax.tree.leaves(batch)[0].shape[0]
         )
-        return run.algorithm.train_step(state, pipeline.prepare(resident, batch, keys), key)
+        prepared = pipeline.prepare(resident, batch, keys)
+        return run.algorithm.train_step(state, prepared, Context(key, phase))
 
     def advance(state, constants, batch):
         resident, key_data = constants
@@ -89,8 +101,12 @@ def open_feed(run: Run, phase: Phase) -> Feed:
     # A typed key would go through the host at each call of a pmap over several processes.
     constants = (pipeline.resident, jax.random.key_data(run.key))
     found = parallel.shapes(advance, state, constants, example, config.parallel, config.devices)
-    nothing = zeros(found[1])
     program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
     constants = parallel.replicate(constants, run.config.devices)
-    prepared = jax.jit(pipeline.prepare)(constants[0], example, keys)
-    return Feed(phase, pipeline, program, constants, prepared, nothing)
+    finish = jax.jit(pipeline.prepare)
+
+    def prepare(batch):
+        return finish(constants[0], batch, keys)
+
+    zero = zeros(found[1])
+    return PhaseRunner(phase, pipeline, program, constants, prepare, prepare(example), zero)

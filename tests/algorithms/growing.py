@@ -7,9 +7,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.algorithms.protocol import Phase
+from gan_jax.algorithms.protocol import Maker, Phase, Procedure
 from gan_jax.core import optim, rng
-from gan_jax.core.state import Mean, TrainState, apply, create
+from gan_jax.core.state import Mean, TrainState, apply, init_net
 from gan_jax.core.update import advance, update
 
 
@@ -27,7 +27,7 @@ class Canvas(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Growing:
+class Growing(Procedure):
     """Learn the mean image, blurred first."""
 
     tx: Any
@@ -37,10 +37,10 @@ class Growing:
 
     def init(self, key):
         """Return the network 'g'."""
-        net = create(Canvas(self.shape, self.shape[0]), self.tx, rng.fold(key, 'g'))
+        net = init_net(Canvas(self.shape, self.shape[0]), self.tx, rng.fold(key, 'g'))
         return TrainState.create({'g': net}, {'sizes': jnp.zeros(2, jnp.int32)})
 
-    def train_step(self, state, batch, key):
+    def train_step(self, state, batch, ctx):
         """Move the canvas towards noisy images; count steps by resolution."""
 
         def loss_fn(nets, batch, keys):
@@ -51,15 +51,19 @@ class Growing:
             return losses.mean(), ({'g': net}, {'loss': Mean.of(losses)})
 
         batch = {'image': batch['image']}
-        key = rng.fold(key, 'noise', state.step)
+        key = rng.fold(ctx.key, 'noise', state.step)
         state, metrics = update(state, ['g'], loss_fn, {'g': self.tx}, batch, key)
         full = int(batch['image'].shape[1] == self.shape[0])
         aux = {'sizes': state.aux['sizes'].at[full].add(1)}
         return advance(state.replace(aux=aux), batch), metrics
 
-    def sample(self, state, key, n, label=None):
-        """Return the canvas n times."""
-        return jnp.tile(state.nets['g'].params['image'], (n, 1, 1, 1))
+    def makers(self):
+        """Return what makes the canvas, n times."""
+
+        def make(state, key, n, given, label):
+            return jnp.tile(state.nets['g'].params['image'], (n, 1, 1, 1))
+
+        return {'canvas': Maker('image', make)}
 
     def grid(self, state, key, batch):
         """Return the canvas beside an image of the data, at the size of the phase."""

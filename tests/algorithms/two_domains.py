@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import models
-from gan_jax.algorithms.protocol import Phase
+from gan_jax.algorithms.protocol import Maker, Phase, Procedure
 from gan_jax.core import losses, optim, rng
-from gan_jax.core.state import Mean, TrainState, apply, create
+from gan_jax.core.state import Mean, TrainState, apply, init_net
 from gan_jax.core.update import advance, update
 
 POOL = 16
@@ -27,7 +27,7 @@ class Translator(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoDomains:
+class TwoDomains(Procedure):
     """Translate a to b and b to a; each discriminator sees fakes of a pool."""
 
     discriminator: Any
@@ -42,27 +42,36 @@ class TwoDomains:
         modules = {'ab': Translator(), 'ba': Translator(), 'd_a': self.discriminator}
         modules['d_b'] = self.discriminator
         nets = {
-            name: create(module, self.tx[name], rng.fold(key, name), image)
+            name: init_net(module, self.tx[name], rng.fold(key, name), image)
             for name, module in modules.items()
         }
         pool = jnp.zeros((POOL, *self.shape))
         return TrainState.create(nets, {'pool': {'a': pool, 'b': pool.copy()}})
 
-    def train_step(self, state, batch, key):
+    def train_step(self, state, batch, ctx):
         """Update the generators together, put their fakes in the pools, update each judge."""
-        state, metrics = self._g_step(state, batch, rng.fold(key, 'g', state.step))
+        state, metrics = self._g_step(state, batch, rng.fold(ctx.key, 'g', state.step))
         pool = {}
         for to, name in (('a', 'ba'), ('b', 'ab')):
             fakes = self._translate(state.nets[name], batch['b' if to == 'a' else 'a'])
             place = (state.step * len(fakes) + jnp.arange(len(fakes))) % POOL
             pool[to] = state.aux['pool'][to].at[place].set(fakes)
-            state, more = self._d_step(state, to, pool[to], batch, rng.fold(key, to, state.step))
+            state, more = self._d_step(
+                state, to, pool[to], batch, rng.fold(ctx.key, to, state.step)
+            )
             metrics = metrics | more
         return advance(state.replace(aux={'pool': pool}), batch), metrics
 
-    def sample(self, state, key, n, label=None):
-        """Return translations of noise."""
-        return self._translate(state.nets['ab'], jax.random.normal(key, (n, *self.shape)))
+    def makers(self):
+        """Return both directions of translation."""
+
+        def maker(name, start, to):
+            def make(state, key, n, given, label):
+                return self._translate(state.nets[name], given[start])
+
+            return Maker(to, make, given=(start,))
+
+        return {'ab': maker('ab', 'a', 'b'), 'ba': maker('ba', 'b', 'a')}
 
     def grid(self, state, key, batch):
         """Return images of both domains above their translations."""

@@ -1,0 +1,58 @@
+"""Means over a split that no step is taken on."""
+
+import jax
+import numpy as np
+
+from gan_jax import data
+from gan_jax.core import rng
+from gan_jax.core.state import Metrics, TrainState, merge
+from gan_jax.data import pipeline as pipelines
+from gan_jax.data.protocol import Example, load
+from gan_jax.errors import UserError
+from gan_jax.training.run import Run
+
+
+class Validation:
+    """Hold the split that config.eval.split names, and how a procedure measures itself on it."""
+
+    def __init__(self, run: Run):
+        """Open the split.
+
+        Raises:
+          UserError: it cannot be opened, or holds other examples than those of training.
+        """
+        config = run.config
+        source = data.open_source({**config.data, 'split': config.eval.split})
+        if source.spec != run.source.spec:
+            raise UserError(
+                f'eval.split={config.eval.split!r} holds {source.spec}, not {run.source.spec}'
+            )
+        # Nothing is kept on the device: training's own data lies there.
+        options = {**config.data, 'flip': False, 'dequantise': False, 'resident_mb': 0}
+        self.size = min(config.eval.batch_size, len(source))
+        self.pipeline = pipelines.make(source, options, batch_size=self.size, seed=0)
+        self.key = rng.fold(run.key, 'validate')
+        self.step = jax.jit(
+            lambda state, batch, key: run.algorithm.validate(
+                state, self.pipeline.prepare(None, batch, None), key
+            )
+        )
+
+    def means(self, state: TrainState) -> dict[str, float]:
+        """Return the means over the whole split, each name with 'val_' before it."""
+        total: Metrics = {}
+        for start in range(0, len(self.pipeline), self.size):
+            key = jax.random.fold_in(self.key, start)
+            found = self.step(state, self._batch(start), key)
+            total = merge(found, total) if total else found
+        means = jax.device_get(total)
+        return {f'val_{name}': float(m.total / m.count) for name, m in means.items()}
+
+    def _batch(self, start: int) -> Example:
+        """Return the examples from a place on, in their order; the last batch may be smaller."""
+        stop = min(start + self.size, len(self.pipeline))
+        batch: Example = {}
+        for stream in self.pipeline.streams:
+            indices = np.arange(start, stop) % len(stream.source)
+            batch |= stream.named(load(stream.source, indices))
+        return batch
