@@ -1,6 +1,9 @@
 """Conditional GAN on MNIST (28x28): both networks are told the digit (arXiv:1411.1784).
 
 python launch.py --config=configs/cgan_mnist.py
+
+12 epochs of 938 steps, about 15 minutes on two CPU cores. Column k of the grid shows digit k from
+the third epoch on. docs/results.md has the label accuracy by `classifier_mnist`, and the grid.
 """
 
 from gan_jax import config as configs
@@ -19,7 +22,7 @@ def get_config():
         d={'widths': (64, 128), 'embed': 10},
     )
     config.batch_size = 64
-    config.duration = '20ep'
+    config.duration = '12ep'
     config.ema.half_life = '10kimg'
-    config.sample.update({'every': '1ep', 'rows': 10, 'columns': 10})
+    config.sample.update({'rows': 10, 'columns': 10})
     return config
