@@ -5,6 +5,9 @@ import os
 import pathlib
 import signal
 
+import jax
+import numpy as np
+
 from gan_jax import config as configs
 from gan_jax import models, train
 from gan_jax.core.state import digest
@@ -63,6 +66,18 @@ def interrupted(monkeypatch, config, folder, step, source=None):
 def trained(config, folder, source=None):
     """Train to the end; return the digest of the final state."""
     return digest(train.train(config, folder, source))
+
+
+def differing(tree):
+    """Return the paths of the leaves that are not the same on all devices."""
+
+    def differs(leaf):
+        first, *rest = (np.asarray(shard.data) for shard in leaf.addressable_shards)
+        return any((first != other).any() for other in rest)
+
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    assert all(len(leaf.addressable_shards) > 1 for _, leaf in leaves)
+    return [jax.tree_util.keystr(path) for path, leaf in leaves if differs(leaf)]
 
 
 def metrics(folder):

@@ -12,7 +12,8 @@ from gan_jax import algorithms, train
 from gan_jax.data import Spec, geometry
 from gan_jax.data.arrays import Arrays
 from gan_jax.errors import UserError
-from gan_jax.training import workdir
+from gan_jax.modes import measure
+from gan_jax.training import run, workdir
 
 
 class Unpaired:
@@ -82,6 +83,19 @@ def test_a_run_that_is_stopped_ends_as_one_that_is_not(toys, kind, tmp_path, mon
         assert runs.trained(config, folder, source) == digest
         assert runs.metrics(folder) == runs.metrics(tmp_path / 'straight')
         assert capsys.readouterr().out.splitlines()[-1] == f'digest {digest}'
+
+
+@pytest.mark.parametrize('parallel', ['pmap', 'shard_map'])
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_state_is_the_same_on_all_devices(toys, kind, parallel):
+    config, source = config_of(kind)
+    config.update({'devices': 2, 'parallel': parallel})
+    stepper = measure.Stepper(run.open_run(config, source))
+    stepper.call(2)
+    stepper.close()
+    state = stepper.carry[0]
+    assert state.step == 2 * config.steps_per_call
+    assert runs.differing(state) == []
 
 
 def test_phases_have_their_own_resolution_and_batch_size(toys, tmp_path):

@@ -13,6 +13,7 @@ from gan_jax.errors import UserError
 from gan_jax.nn import activations, conv, init, norm, resample
 from gan_jax.nn.conditioning import LabelPlane
 from gan_jax.nn.dropout import Dropout
+from gan_jax.nn.reparametrise import equalised
 from gan_jax.runtime import parallel
 from gan_jax.runtime.cpu import contractions, tiles
 from gan_jax.runtime.cpu import shapes as geometry
@@ -209,7 +210,8 @@ def test_layers_compute_in_the_dtype_of_their_input():
 
 def test_equalized_layer_scales_by_its_fan_in():
     x = jnp.ones((1, 5, 5, 4))
-    layer = conv.Conv(1, 3, padding='VALID', kernel_init=nn.initializers.ones, gain=2.0)
+    ones = nn.initializers.ones
+    layer = conv.Conv(1, 3, padding='VALID', kernel_init=ones, reparametrise=equalised(2.0))
     y, _ = layer.init_with_output(jax.random.key(0), x)
     np.testing.assert_allclose(y, 36 * 2 / 6, rtol=1e-6)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax.core import rng, values
+from gan_jax.core import rng, spectral, values
 from gan_jax.core.state import Mean, Metrics, Net, TrainState, average, merge
 from gan_jax.runtime import parallel
 
@@ -35,7 +35,8 @@ def update(
     `names` change: parameters, collections, optimiser states and averages.
     """
     keys = rng.example_keys(key, jax.tree.leaves(batch)[0].shape[0])
-    grads, nets, metrics = _gradients(state.nets, names, loss_fn, batch, keys, accum)
+    ticked = {name: spectral.tick(state.nets[name]) for name in names}
+    grads, nets, metrics = _gradients({**state.nets, **ticked}, names, loss_fn, batch, keys, accum)
     # One all-reduce for everything that an update has to agree on.
     grads, metrics = parallel.pmean((grads, metrics))
     new = {}

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 
 from gan_jax.nn import init
+from gan_jax.nn.reparametrise import Reparametrisation, plain
 from gan_jax.runtime.cpu import contractions
 from gan_jax.runtime.cpu.shapes import Geometry, Padding, out_size, pads, transposed_size
 
@@ -53,7 +54,7 @@ def conv_transpose2d(
 class Conv(nn.Module):
     """Convolve images [B, H, W, in] into [B, H', W', features], in the dtype of the input.
 
-    gain: None, or that of an equalized learning rate, see `init.equalize`.
+    reparametrise: what the kernel is computed from, see `nn.reparametrise`.
     """
 
     features: int
@@ -62,13 +63,13 @@ class Conv(nn.Module):
     padding: Padding = 'SAME'
     use_bias: bool = True
     kernel_init: Initializer = init.normal().kernel
-    gain: float | None = None
+    reparametrise: Reparametrisation = plain
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         k = (self.kernel,) * 2 if isinstance(self.kernel, int) else tuple(self.kernel)
         kernel = self.param('kernel', self.kernel_init, (*k, x.shape[-1], self.features))
-        y = self.convolve(x, init.equalize(kernel, self.gain).astype(x.dtype))
+        y = self.convolve(x, self.reparametrise(self, 'kernel', kernel).astype(x.dtype))
         if self.use_bias:
             bias = self.param('bias', nn.initializers.zeros, (self.features,))
             y = y + bias.astype(x.dtype).reshape(1, 1, 1, -1)

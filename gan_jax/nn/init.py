@@ -1,4 +1,4 @@
-"""How weights start, by name: the kernel's draw, its gain at run time, the batch norm's gamma."""
+"""How weights start, by name: the kernel's draw, what it is at run time, the batch norm's gamma."""
 
 import math
 from collections.abc import Callable
@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import errors
+from gan_jax.nn.reparametrise import Reparametrisation, equalised, plain
 
 
 class Init(NamedTuple):
     """What a layer needs to start from."""
 
     kernel: Callable[..., jax.Array]
-    gain: float | None = None
+    reparametrise: Reparametrisation = plain
     gamma: Callable[..., jax.Array] = nn.initializers.ones
 
 
@@ -45,7 +46,7 @@ def torch() -> Init:
 
 def equalized() -> Init:
     """Draw kernels from N(0, 1), scaled at run time (Karras et al. 2018, 1710.10196)."""
-    return Init(nn.initializers.normal(1.0), gain=math.sqrt(2))
+    return Init(nn.initializers.normal(1.0), equalised(math.sqrt(2)))
 
 
 INITS = {'normal': normal, 'glorot': glorot, 'torch': torch, 'equalized': equalized}
@@ -54,11 +55,3 @@ INITS = {'normal': normal, 'glorot': glorot, 'torch': torch, 'equalized': equali
 def get(name: str) -> Init:
     """Return the initialisation of a name; UserError where there is none."""
     return errors.choose(INITS, name, 'init')()
-
-
-def equalize(kernel: jax.Array, gain: float | None) -> jax.Array:
-    """Scale a kernel [..., in, out] by gain / sqrt(fan in), or leave it where gain is None.
-
-    The equalized learning rate of Karras et al. 2018 (1710.10196, section 4.1).
-    """
-    return kernel if gain is None else kernel * (gain / math.sqrt(kernel[..., 0].size))

@@ -70,7 +70,7 @@ class Network(nn.Module):
     def weights(self) -> dict:
         """Return the options that start the kernels of a layer."""
         start = init.get(self.weight_init)
-        return {'kernel_init': start.kernel, 'gain': start.gain}
+        return {'kernel_init': start.kernel, 'reparametrise': start.reparametrise}
 
     def dense(self, features: int, name: str, use_bias: bool = True) -> Dense:
         """Return a fully connected layer that starts as the options say."""

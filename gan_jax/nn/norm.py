@@ -36,6 +36,8 @@ class BatchNorm(Norm):
 
     Ioffe, Szegedy 2015 (1502.03167). Statistics are averaged over the devices of the data axis.
     The running ones, whose variance is the biased one, serve where train is False.
+    They move at each pass: twice in an update that sees real and fake as two batches, and for each
+    piece of an accumulated batch, by that piece's statistics.
     """
 
     over_batch = True

@@ -104,6 +104,14 @@ def pmean(tree: Any) -> Any:
     return lax.pmean(tree, AXIS) if size() > 1 else tree
 
 
+def gather(tree: Any) -> Any:
+    """Join the parts [b, ...] that devices have of a batch, in its order, on every device.
+
+    What enters the state from single examples goes through this: state must not differ by device.
+    """
+    return lax.all_gather(tree, AXIS, tiled=True) if size() > 1 else tree
+
+
 def mesh(devices: int = 0) -> Mesh:
     """Return the one-axis mesh of the first `devices` devices of all processes, 0 for all."""
     chosen = np.array(jax.devices()[: devices or None])

@@ -12,6 +12,7 @@ from gan_jax.algorithms.protocol import Maker, Phase, Procedure
 from gan_jax.core import losses, optim, rng
 from gan_jax.core.state import Mean, TrainState, apply, init_net
 from gan_jax.core.update import advance, update
+from gan_jax.runtime import parallel
 
 POOL = 16
 LOSS = losses.make('least_squares')
@@ -54,6 +55,7 @@ class TwoDomains(Procedure):
         pool = {}
         for to, name in (('a', 'ba'), ('b', 'ab')):
             fakes = self._translate(state.nets[name], batch['b' if to == 'a' else 'a'])
+            fakes = parallel.gather(fakes)  # the pool is the same on all devices
             place = (state.step * len(fakes) + jnp.arange(len(fakes))) % POOL
             pool[to] = state.aux['pool'][to].at[place].set(fakes)
             state, more = self._d_step(

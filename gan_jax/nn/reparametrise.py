@@ -1,0 +1,43 @@
+"""What a layer computes its kernel from: functions (layer, name, parameter) -> kernel."""
+
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+
+from gan_jax.core import spectral as vectors
+
+# The layer, the name of the parameter in it, and the parameter [..., in, out].
+Reparametrisation = Callable[[nn.Module, str, jax.Array], jax.Array]
+
+
+def plain(layer: nn.Module, name: str, kernel: jax.Array) -> jax.Array:
+    """Return the parameter itself."""
+    del layer, name
+    return kernel
+
+
+def equalised(gain: float) -> Reparametrisation:
+    """Scale by gain / sqrt(fan in): the equalised learning rate (arXiv:1710.10196, section 4.1)."""
+
+    def scale(layer: nn.Module, name: str, kernel: jax.Array) -> jax.Array:
+        del layer, name
+        return kernel * (gain / math.sqrt(kernel[..., 0].size))
+
+    return scale
+
+
+def spectral(layer: nn.Module, name: str, kernel: jax.Array) -> jax.Array:
+    """Divide by the largest singular value (Miyato et al. 2018, arXiv:1802.05957).
+
+    The vectors that it is approximated by start after one power iteration, and are moved by
+    `core.spectral.tick` alone.
+    """
+
+    def start() -> vectors.Vectors:
+        u = jax.random.normal(layer.make_rng('params'), kernel.shape[-1:])
+        return vectors.iterate(kernel, u)
+
+    found = layer.variable(vectors.COLLECTION, name, start)
+    return kernel / vectors.sigma(kernel, found.value)
