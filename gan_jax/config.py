@@ -219,7 +219,7 @@ def _validate_batch(config: ConfigDict) -> None:
 
 
 def validate_data(config: ConfigDict, spec: data.Spec) -> None:
-    """Refuse a model with more classes than the data has.
+    """Refuse a model with more classes than the data has, or where labels are unknown.
 
     Raises:
       UserError: names the key, the value and what is allowed.
@@ -233,6 +233,11 @@ def validate_data(config: ConfigDict, spec: data.Spec) -> None:
         raise UserError(
             f'model.classes={asked} is more than the {spec.num_classes} classes of '
             f'data.name={config.data.name!r}'
+        )
+    if asked and spec.unknown:
+        raise UserError(
+            f'model.classes={asked} needs every label, but {spec.unknown} of '
+            f'data.name={config.data.name!r} are unknown (-1)'
         )
 
 

@@ -285,7 +285,7 @@ class Loop:
             'scalars': self.scalars,
             'means': {k: [float(m.total), float(m.count)] for k, m in means.items()},
             'config': json.loads(self.run.config.to_json_best_effort()),
-            'spec': {**self.run.source.spec.__dict__, 'size': len(self.run.source)},
+            'spec': {**self.run.source.spec.to_json(), 'size': len(self.run.source)},
             'versions': versions(),
         }
         need_room(self.workdir, self.size)

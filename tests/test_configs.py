@@ -12,7 +12,7 @@ from test_steps import context
 
 from gan_jax import cli
 from gan_jax import config as configs
-from gan_jax.data import Spec
+from gan_jax.data import image_spec
 from gan_jax.errors import UserError
 from gan_jax.kinds.image import save_png
 
@@ -56,7 +56,9 @@ def built(path, pictures=''):
     configs.validate(config)
     shape, classes, *_ = SOURCES.get(path.stem, ((28, 28, 1), 10))
     resolved = configs.resolve(config, 10_000)
-    algorithm = configs.algorithm(config).build(resolved, Spec(shape, classes))
+    algorithm = configs.algorithm(config).build(
+        resolved, image_spec(shape, classes=map(str, range(classes)))
+    )
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
     batch = {
         'image': jax.ShapeDtypeStruct((config.batch_size, *shape), 'float32'),

@@ -7,7 +7,7 @@ from gan_jax import data
 from gan_jax.data import content
 from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
-from gan_jax.data.protocol import BadExample, Spec, Subset
+from gan_jax.data.protocol import BadExample, Subset, image_spec
 
 
 def gray(n=100, labels=True):
@@ -55,7 +55,7 @@ def test_content_order_length_labels_and_classes_count():
     other.images = source.images.copy()
     other.images[57, 1, 1] += 1
     named = gray()
-    named.spec = Spec(source.spec.shape, 3, 'uint8', ('a', 'b', 'c'))
+    named.spec = image_spec(source.spec.shape, 'uint8', ('a', 'b', 'c'))
     changed = [
         other,
         named,

@@ -11,7 +11,7 @@ from gan_jax import data
 from gan_jax.data import order, pipeline
 from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
-from gan_jax.data.protocol import Spec
+from gan_jax.data.protocol import Field, Spec, image_spec
 from gan_jax.errors import UserError
 
 
@@ -29,7 +29,7 @@ def tiny(n=10, dtype=np.uint8, shape=(4, 4, 3), seed=0):
 class Paired:
     """Pairs whose target is the mirrored input."""
 
-    spec = Spec((4, 4, 3), fields=(('input', (4, 4, 3)), ('target', (4, 4, 3))))
+    spec = Spec({'input': Field((4, 4, 3)), 'target': Field((4, 4, 3))}, 'target')
 
     def __init__(self):
         self.source = tiny()
@@ -47,7 +47,7 @@ class Unpaired:
 
     def __init__(self):
         self.streams = {'a': tiny(10), 'b': tiny(7, seed=1)}
-        self.spec = Spec((4, 4, 3), fields=(('a', (4, 4, 3)), ('b', (4, 4, 3))))
+        self.spec = Spec({'a': Field((4, 4, 3)), 'b': Field((4, 4, 3))}, 'b')
 
 
 def take(batches, n):
@@ -180,8 +180,12 @@ def test_draws_belong_to_the_example_not_to_the_batch():
     keys = jax.random.split(jax.random.key(1), 8)
     raw = tiny(8).images
     finish = jax.jit(p.prepare)
-    whole = finish(None, {'image': raw}, keys)['image']
-    halves = [finish(None, {'image': raw[i : i + 4]}, keys[i : i + 4])['image'] for i in (0, 4)]
+    batch = {'image': raw, 'label': np.arange(8)}
+    whole = finish(None, batch, keys)['image']
+    halves = [
+        finish(None, {k: v[i : i + 4] for k, v in batch.items()}, keys[i : i + 4])['image']
+        for i in (0, 4)
+    ]
     np.testing.assert_array_equal(whole, np.concatenate(halves))
 
 
@@ -201,7 +205,7 @@ def test_pooling_to_a_resolution_is_the_mean_of_blocks():
     source = tiny(2, shape=(8, 4, 3))
     p = pipeline.make(source, config(), batch_size=2, seed=0, resolution=4)
     assert p.spec.shape == (4, 2, 3)
-    out = p.prepare(None, {'image': source.images}, None)['image']
+    out = p.prepare(None, {'image': source.images, 'label': np.arange(2)}, None)['image']
     mean = source.images.reshape(2, 4, 2, 2, 2, 3).mean(axis=(2, 4)) / 127.5 - 1
     np.testing.assert_allclose(out, mean, atol=1e-6)
     with pytest.raises(UserError, match='resolution 3 does not divide images of 8x4'):
@@ -222,7 +226,7 @@ def test_prepare_runs_per_device():
 class Counted:
     """Count how many examples were read."""
 
-    spec = Spec((64, 64, 3))
+    spec = image_spec((64, 64, 3))
 
     def __init__(self, n):
         self.n = n

@@ -102,3 +102,25 @@ def test_attributes_are_labels_with_names(celeb_a):
 def test_wrong_names_are_refused(celeb_a, keys, message):
     with pytest.raises(UserError, match=message):
         opened(dataset='celeb_a', path=celeb_a, **keys)
+
+
+def test_what_is_not_read_is_said_and_what_is_asked_for_is_delivered(celeb_a, capsys):
+    keys = {'dataset': 'celeb_a', 'path': celeb_a, 'size': '64'}
+    plain = opened(**keys)
+    assert list(plain.spec.fields) == ['image']
+    assert (
+        'not read of celeb_a: attributes (40), identity, landmarks (10); --config.data.fields=all'
+        in capsys.readouterr().err
+    )
+    source = opened(**keys, labels='Male', fields='attributes, identity')
+    assert 'not read of celeb_a: landmarks (10);' in capsys.readouterr().err
+    fields = source.spec.fields
+    assert list(fields) == ['image', 'label', 'attributes', 'identity']
+    assert (fields['attributes'].shape, fields['attributes'].dtype) == ((40,), 'bool')
+    assert fields['identity'].kind == 'value' and fields['identity'].dtype == 'int32'
+    batch = source.batch(np.arange(5))
+    male = list(source.more['attributes'].names).index('attributes.Male')
+    np.testing.assert_array_equal(batch['attributes'][:, male], batch['label'])
+    assert sorted(batch['identity'].ravel()) == list(range(100, 105))
+    with pytest.raises(UserError, match=r"config.data.fields 'attribute' .did you mean"):
+        opened(**keys, fields='attribute')

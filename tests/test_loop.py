@@ -27,8 +27,7 @@ class Unpaired:
             )
             for name, n in (('a', 50), ('b', 70))
         }
-        fields = tuple((name, s.spec.shape) for name, s in self.streams.items())
-        self.spec = Spec((8, 8, 1), fields=fields)
+        self.spec = Spec({name: s.spec.fields['image'] for name, s in self.streams.items()}, 'b')
 
     def __len__(self):
         return 70

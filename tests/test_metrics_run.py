@@ -49,7 +49,9 @@ def digits(**keys):
 
 def image_set(images, labels=None):
     class Source:
-        spec = data.Spec(images.shape[1:], 10, str(images.dtype))
+        spec = data.image_spec(
+            images.shape[1:], str(images.dtype), map(str, range(10)), labelled=labels is not None
+        )
 
         def __len__(self):
             return len(images)
@@ -306,7 +308,7 @@ class TestClassifier:
         module = configs.algorithm(configs.ConfigDict({'algorithm': 'classifier'}))
         config = configs.base()
         with pytest.raises(UserError, match='needs labels'):
-            module.build(config, data.Spec((8, 8, 1)))
+            module.build(config, data.image_spec((8, 8, 1)))
 
 
 class TestCommandLine:

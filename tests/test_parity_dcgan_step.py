@@ -12,7 +12,7 @@ from test_steps import context
 from gan_jax import config as configs
 from gan_jax import models
 from gan_jax.core import rng
-from gan_jax.data import Spec
+from gan_jax.data import image_spec
 
 TABLES = {'g': (GENERATOR, 'G'), 'd': (DISCRIMINATOR, 'D')}
 KEY = jax.random.key(1)
@@ -45,7 +45,7 @@ def algorithm_of(size, noise):
     for node in config.optim.values():
         node.update({'name': 'adam', 'lr': size['lr'], 'b1': size['beta1']})
     configs.validate(config)
-    spec = Spec((64, 64, size['nc']))
+    spec = image_spec((64, 64, size['nc']))
     algorithm = configs.algorithm(config).build(configs.resolve(config, 100), spec)
     return dataclasses.replace(algorithm, prior=recorded(noise))
 

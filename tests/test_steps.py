@@ -14,7 +14,7 @@ from gan_jax.algorithms.protocol import Context, Phase
 from gan_jax.core import rng
 from gan_jax.core.state import merge
 from gan_jax.core.update import every_n_steps, zeros
-from gan_jax.data import Spec
+from gan_jax.data import image_spec
 from gan_jax.runtime import parallel
 from gan_jax.terms.passes import Targets
 
@@ -42,7 +42,7 @@ def tiny(norm='none', model=None, terms=None, **changes):
     with config.unlocked():
         config.update_from_flattened_dict(changes)
     configs.validate(config)
-    return configs.algorithm(config).build(configs.resolve(config, 100), Spec(SHAPE))
+    return configs.algorithm(config).build(configs.resolve(config, 100), image_spec(SHAPE))
 
 
 def context(key):

@@ -13,7 +13,7 @@ from gan_jax import config as configs
 from gan_jax import models, terms
 from gan_jax.core import rng
 from gan_jax.core.game import Play, Verdict
-from gan_jax.data import Spec
+from gan_jax.data import image_spec
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
 from gan_jax.terms import dragan, gradients, r1, r2
@@ -244,7 +244,7 @@ def test_layers_that_mix_examples_are_refused(name):
     g = {'z_dim': 4, 'widths': (8, 4)}
     config.model = models.node('dcgan', prior='normal', g=g, d={'widths': (4, 8), 'norm': 'batch'})
     config.terms = {name: {}}
-    build, spec = configs.algorithm(config).build, Spec((8, 8, 1))
+    build, spec = configs.algorithm(config).build, image_spec((8, 8, 1))
     message = rf"model\.d\.norm='batch' .* terms\.{name}: .*; available: instance, .*none"
     with pytest.raises(UserError, match=message):
         build(configs.resolve(config, 100), spec)

@@ -83,10 +83,15 @@ def build(config: Any, spec: Any) -> Classification:
     """Build the classifier that a resolved config describes, for images of a spec.
 
     Raises:
-      UserError: the data has no labels, or the network does not fit its images.
+      UserError: the data has no labels or unknown ones, or the network does not fit its images.
     """
     if not spec.num_classes:
         raise UserError(f'a classifier needs labels; data.name={config.data.name!r} has none')
+    if spec.unknown:
+        raise UserError(
+            f'a classifier needs every label; {spec.unknown} of data.name={config.data.name!r} are '
+            'unknown (-1)'
+        )
     return Classification(
         network=models.build(config.model, NET, spec.shape, config.precision),
         tx={NET: optim.make(config.optim[NET], config.batch_size)},

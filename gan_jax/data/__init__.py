@@ -2,6 +2,6 @@
 
 from gan_jax.data.config import defaults, open_source
 from gan_jax.data.content import digest
-from gan_jax.data.protocol import Source, Spec
+from gan_jax.data.protocol import Field, Source, Spec, image_spec
 
-__all__ = ['Source', 'Spec', 'defaults', 'digest', 'open_source']
+__all__ = ['Field', 'Source', 'Spec', 'defaults', 'digest', 'image_spec', 'open_source']

@@ -1,14 +1,19 @@
 """The common part of all sources that hold their images as one array."""
 
+import dataclasses
+
 import numpy as np
 
 from gan_jax.data.geometry import Geometry, Misfit
-from gan_jax.data.protocol import Example, Spec
+from gan_jax.data.protocol import Example, Field, image_spec
 from gan_jax.errors import UserError
 
 
 class Arrays:
-    """Serve images [N, H, W, C] of uint8, uint16 or float32 with optional labels [N]."""
+    """Serve images [N, H, W, C] of uint8, uint16 or float32, and more arrays of N rows.
+
+    labels: class numbers [N], -1 where unknown; values: further fields by name, as they are.
+    """
 
     def __init__(
         self,
@@ -17,26 +22,30 @@ class Arrays:
         geometry: Geometry,
         origin: str,
         classes: tuple[str, ...] = (),
+        values: Example | None = None,
     ):
         self.images = channelled(images, origin)
         self.geometry = geometry
-        self.labels = None if labels is None else checked(labels, len(images), origin)
-        if self.labels is not None and not classes:
-            classes = tuple(str(i) for i in range(int(self.labels.max()) + 1))
+        self.beside = dict(values or {})
+        unknown = 0
+        if labels is not None:
+            self.beside['label'] = numbers = checked(labels, len(images), origin)
+            classes = classes or tuple(str(i) for i in range(int(numbers.max()) + 1))
+            unknown = int((numbers < 0).sum())
         try:
             shape = geometry.fit(self.images[0]).shape
         except Misfit as error:
             raise UserError(f'{origin}: each image {error}') from None
-        self.spec = Spec(shape, len(classes), str(self.images.dtype), tuple(classes))
+        spec = image_spec(shape, str(self.images.dtype), classes, unknown, labels is not None)
+        fields = {k: Field(v.shape[1:], str(v.dtype), 'value') for k, v in (values or {}).items()}
+        self.spec = dataclasses.replace(spec, fields={**spec.fields, **fields})
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Example:
-        example = {'image': self.geometry.fit(self.images[index])}
-        if self.labels is not None:
-            example['label'] = self.labels[index]
-        return example
+        image = self.geometry.fit(self.images[index])
+        return {'image': image, **{k: v[index] for k, v in self.beside.items()}}
 
     def original(self, index: int) -> tuple[int, int]:
         """Return the size (H, W) of an example before crop and resize."""
@@ -47,10 +56,7 @@ class Arrays:
         images = np.asarray(self.images[indices])
         if images.shape[1:] != self.spec.shape:
             images = np.stack([self.geometry.fit(image) for image in images])
-        batch = {'image': images}
-        if self.labels is not None:
-            batch['label'] = self.labels[indices]
-        return batch
+        return {'image': images, **{k: v[indices] for k, v in self.beside.items()}}
 
 
 def channelled(images: np.ndarray, origin: str) -> np.ndarray:
@@ -81,12 +87,13 @@ def square(pixels: int) -> int:
 
 
 def checked(labels: np.ndarray, n: int, origin: str) -> np.ndarray:
-    """Return labels as int32 [N]; raises UserError where they are not class numbers."""
+    """Return labels as int32 [N], -1 where unknown; raises UserError for what is no class."""
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (n,):
         raise UserError(f'{origin}: {n} images, but labels of shape {labels.shape}')
-    if labels.dtype.kind not in 'iu' or labels.min() < 0:
-        raise UserError(f'{origin}: labels must be class numbers from 0, not {labels.dtype}')
+    if labels.dtype.kind not in 'iu' or labels.min() < -1:
+        what = labels.dtype if labels.dtype.kind not in 'iu' else labels.min()
+        raise UserError(f'{origin}: labels must be class numbers from 0, or -1, not {what}')
     return labels.astype(np.int32)

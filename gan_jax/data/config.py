@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gan_jax import errors
-from gan_jax.data import sources
+from gan_jax.data import audit, sources
 
 # what concerns the pipeline, not the source; and dataset, which stays behind in a config of a
 # named data set when another source is asked for on the command line
@@ -38,6 +38,7 @@ def defaults() -> dict[str, Any]:
         'background': 'white',
         'labels': 'auto',
         'column': '',
+        'fields': '',
         'direction': 'AtoB',
         'on_error': 'raise',
         'flip': False,
@@ -79,4 +80,10 @@ def open_source(config: Mapping[str, Any]) -> Any:
                 f"config.data.{key}={config[key]!r} means nothing to the source '{name}'; "
                 f'leave it at {default!r}'
             )
-    return source(**{key: config[key] for key in taken if key in config})
+    opened = source(**{key: config[key] for key in taken if key in config})
+    if unread := getattr(opened, 'unread', ()):
+        audit.warn(
+            f'not read of {config["dataset"] or config["path"]}: {", ".join(unread)}; '
+            '--config.data.fields=all reads all that are numbers'
+        )
+    return opened

@@ -53,7 +53,7 @@ def pool(images: jax.Array, height: int) -> jax.Array:
     return images.reshape(b, h // factor, factor, w // factor, factor, c).mean(axis=(2, 4))
 
 
-def check_resolution(shape: tuple[int, int, int], height: int | None) -> tuple[int, int, int]:
+def check_resolution(shape: tuple[int, ...], height: int | None) -> tuple[int, ...]:
     """Return the shape (H, W, C) after pooling; raise UserError where it does not divide."""
     if height is None:
         return shape

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_jax.data.geometry import Geometry, Misfit
 from gan_jax.data.images import BadImage, decode, header
-from gan_jax.data.protocol import BadExample, Example, Spec
+from gan_jax.data.protocol import BadExample, Example, Spec, image_spec
 from gan_jax.errors import UserError
 
 LOOK_AT = 64
@@ -49,7 +49,8 @@ class Encoded:
             raise UserError(mixed(seen))
         (shape, dtype), _ = votes.most_common(1)[0]
         self.model = seen[shape, dtype]
-        return Spec(shape, len(self.classes), dtype, self.classes)
+        unknown = 0 if self.labels is None else int((self.labels < 0).sum())
+        return image_spec(shape, dtype, self.classes, unknown, self.labels is not None or None)
 
     def look(self, index: int) -> tuple[tuple[int, int, int], str]:
         """Return the shape and dtype that an example will have, by its header."""

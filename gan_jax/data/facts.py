@@ -30,7 +30,7 @@ class Facts:
         self.count += len(next(iter(batch.values())))
         self.labels.update(str(n) for n in batch.get('label', np.zeros(0, int)).tolist())
         for name in spec.images:
-            exact = np.uint64 if spec.dtype.startswith('u') else np.float64
+            exact = np.uint64 if spec.fields[name].dtype.startswith('u') else np.float64
             values = batch[name].reshape(-1, batch[name].shape[-1]).astype(exact)
             self.pixels[name] = self.pixels.get(name, 0) + len(values)
             for sums, new in ((self.totals, values), (self.squares, values * values)):

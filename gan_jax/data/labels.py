@@ -13,8 +13,12 @@ from gan_jax.errors import UserError
 SPLITS = {'train', 'test', 'val', 'valid', 'validation', 'training', 'testing'}
 
 
+# the label of an example whose class nobody knows
+UNKNOWN = -1
+
+
 class Labels:
-    """Give each file name its label; classes are the names of labels 0, 1, ..."""
+    """Give each file name its label, or UNKNOWN; classes are the names of labels 0, 1, ..."""
 
     def __init__(self, of: dict[str, int], classes: tuple[str, ...], origin: str):
         self.of = of
@@ -49,14 +53,14 @@ def from_json(text: bytes, origin: str) -> Labels | None:
     except (ValueError, KeyError, TypeError):
         raise UserError(f'{origin} is not {{"labels": [["name.png", 0], ...]}}') from None
     for name, label in of.items():
-        if not isinstance(label, int) or label < 0:
+        if not isinstance(label, int) or label < UNKNOWN:
             raise UserError(f'{origin}: the label of {name} is {label!r}, not a class number')
     classes = tuple(str(i) for i in range(max(of.values(), default=-1) + 1))
     return Labels(of, classes, origin)
 
 
 def from_csv(text: bytes, names: list[str], origin: str) -> Labels:
-    """Read rows of file, label; labels are numbers or class names; a first row may be titles."""
+    """Read rows of file, label: numbers or names, -1 for unknown; a first row may be titles."""
     try:
         rows = [r for r in csv.reader(io.StringIO(text.decode('utf-8-sig'))) if r]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -67,14 +71,17 @@ def from_csv(text: bytes, names: list[str], origin: str) -> Labels:
     if rows and rows[0][0].strip() not in full:
         rows = rows[1:]
     values = [row[1].strip() for row in rows]
-    numbers = all(v.isascii() and v.isdigit() for v in values)
-    count = max(map(int, values), default=-1) + 1 if numbers else 0
-    classes = [str(i) for i in range(count)] if numbers else sorted(set(values), key=natural)
+    known = {v for v in values if v != str(UNKNOWN)}
+    numbers = all(v.isascii() and v.isdigit() for v in known)
+    count = max(map(int, known), default=-1) + 1 if numbers else 0
+    classes = [str(i) for i in range(count)] if numbers else sorted(known, key=natural)
     number = {c: i for i, c in enumerate(classes)}
     of = {}
     for row, value in zip(rows, values, strict=True):
-        name = row[0].strip()
-        of[full.get(name, name)] = int(value) if numbers else number[value]
+        name, label = row[0].strip(), UNKNOWN
+        if value in known:
+            label = int(value) if numbers else number[value]
+        of[full.get(name, name)] = label
     return Labels(of, tuple(classes), origin)
 
 

@@ -27,7 +27,8 @@ BUFFER_BYTES = 2**28
 class Stream:
     """One source that is shuffled alone.
 
-    name is '' for the only one, whose examples keep their names; else it names the image.
+    name is '' for the only one, whose fields keep their names; of others the main field is called
+    so, and the rest 'NAME_FIELD'.
     """
 
     name: str
@@ -38,9 +39,17 @@ class Stream:
         """Return the name of this stream's indices in a resident batch."""
         return f'index_{self.name}' if self.name else 'index'
 
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the name in a batch of each field of the source."""
+        spec = self.source.spec
+        if not self.name:
+            return {field: field for field in spec.fields}
+        return {f: self.name if f == spec.main else f'{self.name}_{f}' for f in spec.fields}
+
     def named(self, example: Example) -> Example:
-        """Rename the parts of an example for a batch."""
-        return {self.name: example['image']} if self.name else example
+        """Rename the fields of an example for a batch."""
+        return {name: example[field] for field, name in self.names.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Loader:
     batch_size: int
     first: int
     rows: int
+    labelled: bool
 
     def indices(self, number: int) -> dict[str, np.ndarray]:
         """Return {index name: int32 [rows]} of the batch of a number."""
@@ -68,6 +78,8 @@ class Loader:
         batch: Example = {}
         for stream in self.streams:
             batch |= stream.named(load(stream.source, where[stream.key]))
+        if self.labelled:
+            check_labels(batch)
         return batch
 
 
@@ -80,7 +92,7 @@ class Pipeline:
 
     def __init__(self, streams: tuple[Stream, ...], spec: Spec, config: Mapping[str, Any],
                  batch_size: int, seed: int, resident: Example | None, height: int | None,
-                 process: int, processes: int):  # fmt: skip
+                 process: int, processes: int, labelled: bool):  # fmt: skip
         self.streams = streams
         self.source_spec = spec
         self.spec = pooled(spec, height)
@@ -88,6 +100,7 @@ class Pipeline:
         self.batch_size = batch_size
         self.seed = seed
         self.resident = resident
+        self.labelled = labelled
         self.rows = batch_size // processes
         self.first = process * self.rows
 
@@ -96,7 +109,9 @@ class Pipeline:
 
     def loader(self, position: int) -> Loader:
         """Return the function from batch numbers to batches, counted from a position."""
-        return Loader(self.streams, self.seed, position, self.batch_size, self.first, self.rows)
+        return Loader(
+            self.streams, self.seed, position, self.batch_size, self.first, self.rows, self.labelled
+        )
 
     def batches(self, position: int) -> Batches:
         """Yield this process's part of the batches from a position (in images) on, endlessly.
@@ -161,18 +176,16 @@ class Pipeline:
         """Finish a batch on the device: gather, flip, scale, dequantise, pool; pure.
 
         keys: one per example, typed [b]; None for no flips and no dequantisation. Returns the
-        images as float32 [b, H, W, C] in config.data.range, and 'label' int32 [b] if there is one.
+        images as float32 [b, H, W, C] in config.data.range, and every other field as it is.
         """
         done: dict[str, jax.Array] = {}
         for stream in self.streams:
-            part = batch
-            if resident is not None:
-                names = [stream.name] if stream.name else list(resident)
-                part = {name: resident[name][batch[stream.key]] for name in names}
-            for name in [stream.name] if stream.name else self.spec.images:
-                done[name] = self.finish(part[name], stream.name, name, keys)
-            if not stream.name and 'label' in part:
-                done['label'] = part['label']
+            for name in stream.names.values():
+                part = batch if resident is None else resident
+                values = part[name] if resident is None else part[name][batch[stream.key]]
+                if name in self.spec.images:
+                    values = self.finish(values, stream.name, name, keys)
+                done[name] = values
         return done
 
     def finish(
@@ -190,6 +203,15 @@ class Pipeline:
         return device.pool(images, self.spec.images[name][0])
 
 
+def check_labels(batch: Example) -> None:
+    """Raise UserError where a label is unknown, for whoever cannot use such examples."""
+    unknown = int((batch['label'] < 0).sum())
+    if unknown:
+        raise UserError(
+            f'{unknown} of {len(batch["label"])} labels are unknown (-1), but the model needs them'
+        )
+
+
 def without_device(worker: int, workers: int) -> None:
     """Keep a worker process away from accelerators: it only reads."""
     del worker, workers
@@ -198,12 +220,13 @@ def without_device(worker: int, workers: int) -> None:
 
 def pooled(spec: Spec, height: int | None) -> Spec:
     """Return the spec of images that are pooled to a height."""
-    return dataclasses.replace(
-        spec,
-        shape=device.check_resolution(spec.shape, height),
-        fields=tuple((n, device.check_resolution(s, height)) for n, s in spec.fields),
-        dtype='float32',
-    )
+    images = {
+        name: dataclasses.replace(
+            spec.fields[name], shape=device.check_resolution(shape, height), dtype='float32'
+        )
+        for name, shape in spec.images.items()
+    }
+    return dataclasses.replace(spec, fields={**spec.fields, **images})
 
 
 def fill(stream: Stream, threads: int) -> tuple[Example, np.ndarray, list[BadExample]]:
@@ -242,14 +265,16 @@ def make(
     batch_size: int,
     seed: int,
     resolution: int | None = None,
+    labelled: bool = False,
     process: int | None = None,
     processes: int | None = None,
 ) -> Pipeline:
     """Build the pipeline of a source.
 
     batch_size: of all processes together; resolution: the height that images are pooled to, None
-    for their own; process, processes: this process's place, jax's own by default. Raises UserError
-    for bad values, and for bad examples of a set that is read at once.
+    for their own; labelled: refuse labels of -1; process, processes: this process's place, jax's
+    own by default. Raises UserError for bad values, and for bad examples of a set that is read at
+    once.
     """
     process = jax.process_index() if process is None else process
     processes = jax.process_count() if processes is None else processes
@@ -271,7 +296,9 @@ def make(
             good, bad = audit.find_good(stream.source, config['threads'])
         audit.settle(bad, n, on_error, audit.warn)
         settled.append(Stream(stream.name, Subset(stream.source, good) if bad else stream.source))
+    if whole and labelled:
+        check_labels(resident)
     return Pipeline(
         tuple(settled), source.spec, config, batch_size, seed, resident if whole else None,
-        resolution, process, processes,
+        resolution, process, processes, labelled,
     )  # fmt: skip

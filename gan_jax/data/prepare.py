@@ -1,6 +1,7 @@
 """Decode a source once into ArrayRecord shards with a manifest; what is done is kept."""
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -15,6 +16,7 @@ import tqdm
 
 from gan_jax.data import audit, shards, showing
 from gan_jax.data.facts import JSON, Facts, Part, read_part
+from gan_jax.data.labels import UNKNOWN
 from gan_jax.data.protocol import BadExample, in_order
 from gan_jax.errors import UserError
 
@@ -86,16 +88,13 @@ def plan(source: Any, request: JSON) -> JSON:
     listed = hashlib.sha256()
     for name in names or ():
         listed.update(name.encode('utf-8', 'surrogateescape') + b'\0')
-    spec = source.spec
     return {
         'version': shards.VERSION,
         **request,
         'examples': len(source),
         'names': listed.hexdigest(),
-        'shape': list(spec.shape),
-        'dtype': spec.dtype,
-        'fields': [[name, list(shape)] for name, shape in spec.fields],
-        'classes': list(spec.classes),
+        # what is unknown is counted while it is read
+        'spec': dataclasses.replace(source.spec, unknown=0).to_json(),
     }
 
 
@@ -226,11 +225,14 @@ def finish(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str)
     bad = [BadExample(name, reason) for name, reason in facts.bad]
     audit.settle(bad, wanted['examples'], on_error, audit.warn)
     full = [n for n in notes if n['count']]
+    known = {int(k): n for k, n in facts.labels.items()}
+    unknown = known.pop(UNKNOWN, 0)
     total = hashlib.sha256(''.join(n['digest'] for n in full).encode())
     manifest = {
         **wanted,
         'count': facts.count,
-        'class_counts': dict(sorted(facts.labels.items(), key=lambda item: int(item[0]))),
+        'unknown': unknown,
+        'class_counts': {str(k): n for k, n in sorted(known.items())},
         'sizes': dict(facts.sizes.most_common()),
         'moments': facts.moments(),
         'skipped': facts.bad,
@@ -239,7 +241,7 @@ def finish(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str)
     }
     write_json(folder / shards.MANIFEST, manifest)
     showing.preview(folder)
-    h, w = manifest['shape'][:2]
+    h, w = shards.spec_of(manifest).shape[:2]
     showing.histogram(facts.sizes or {f'{h}x{w}': facts.count}, folder / 'sizes.png')
     for left in (folder / PLAN, *((folder / n['name']).with_suffix('.json') for n in notes)):
         left.unlink(missing_ok=True)

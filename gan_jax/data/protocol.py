@@ -1,47 +1,128 @@
-"""What every image source offers, and the error that names one bad example."""
+"""What every source offers, the types of its fields, and the error that names one bad example."""
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+import json
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any, Protocol
 
 import numpy as np
 
+from gan_jax.errors import UserError, unknown
+
 Example = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Spec:
-    """Describe the examples of a source.
+class Field:
+    """Describe one array of an example: its shape, dtype, and the module of gan_jax.kinds it is of.
 
-    shape is (H, W, C) of the main image; num_classes is 0 where there are no labels; dtype is
-    'uint8', 'uint16' or 'float32'. fields names the images of one example with their shapes: ()
-    stands for one image called 'image'.
+    kind: 'image' [H, W, C], 'label' (a class number, -1 where it is unknown), 'value' (numbers that
+    are passed on as they are), or another kind. span: the range of finished values, '' before.
     """
 
-    shape: tuple[int, int, int]
-    num_classes: int = 0
+    shape: tuple[int, ...]
     dtype: str = 'uint8'
-    classes: tuple[str, ...] = ()
-    fields: tuple[tuple[str, tuple[int, int, int]], ...] = ()
-
-    @property
-    def images(self) -> dict[str, tuple[int, int, int]]:
-        """Return {name: (H, W, C)} of every image in one example."""
-        return dict(self.fields) or {'image': self.shape}
+    kind: str = 'image'
+    span: str = ''
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes that the images of one example take in memory."""
-        return sum(int(np.prod(s)) for s in self.images.values()) * np.dtype(self.dtype).itemsize
+        """Return the bytes that one takes in memory."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+LABEL = Field((), 'int32', 'label')
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """Describe the examples of a source: every field, and which one a model makes.
+
+    classes: the names of the classes of 'label', () where there are no labels; unknown: how many
+    labels are known to be -1.
+    """
+
+    fields: Mapping[str, Field]
+    main: str = 'image'
+    classes: tuple[str, ...] = ()
+    unknown: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the main field, (H, W, C) of images."""
+        return self.fields[self.main].shape
+
+    @property
+    def dtype(self) -> str:
+        """Return the dtype of the main field."""
+        return self.fields[self.main].dtype
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of classes, 0 where there are no labels."""
+        return len(self.classes)
+
+    @property
+    def images(self) -> dict[str, tuple[int, ...]]:
+        """Return {name: (H, W, C)} of every image in one example."""
+        return {name: f.shape for name, f in self.fields.items() if f.kind == 'image'}
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes that one example takes in memory."""
+        return sum(field.nbytes for field in self.fields.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as JSON."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> 'Spec':
+        """Return the spec that to_json wrote; other keys are passed over."""
+        fields = {k: Field(**{**f, 'shape': tuple(f['shape'])}) for k, f in data['fields'].items()}
+        return cls(fields, data['main'], tuple(data['classes']), data['unknown'])
+
+
+def more_fields(asked: str, there: Collection[str]) -> tuple[str, ...]:
+    """Return the fields that config.data.fields asks for: '', 'all', or names with commas.
+
+    Raises:
+      UserError: there is none of a name.
+    """
+    if asked == 'all':
+        return tuple(there)
+    names = tuple(filter(None, (name.strip() for name in asked.split(','))))
+    for name in names:
+        if name not in there:
+            raise unknown('config.data.fields', name, ['all', *there])
+    return names
+
+
+def image_spec(
+    shape: tuple[int, ...],
+    dtype: str = 'uint8',
+    classes: Iterable[str] = (),
+    unknown: int = 0,
+    labelled: bool | None = None,
+) -> Spec:
+    """Return the spec of images (H, W, C) called 'image', with a 'label' where there are classes.
+
+    labelled: whether there is a label, where that does not follow from the classes.
+    """
+    classes = tuple(classes)
+    labels = {'label': LABEL} if (bool(classes) if labelled is None else labelled) else {}
+    return Spec({'image': Field(shape, dtype), **labels}, 'image', classes, unknown)
 
 
 class Source(Protocol):
     """Give random access to examples in a stable order; picklable, safe to read from threads.
 
     Optional members: `batch(indices) -> Example` reads several at once, `streams` maps the prefix
-    of a part to its source where the parts are shuffled alone, `name(i)` names an example.
+    of a part to its source where the parts are shuffled alone, `name(i)` names an example,
+    `unread` names the fields of an example that were not asked for.
     """
 
     spec: Spec
@@ -69,11 +150,20 @@ def stack(examples: list[Example]) -> Example:
 
 
 def load(source: Source, indices: np.ndarray) -> Example:
-    """Read several examples as one batch, in the order of indices."""
-    batch: Callable[[np.ndarray], Example] | None = getattr(source, 'batch', None)
-    if batch is not None:
-        return batch(indices)
-    return stack([source[int(i)] for i in indices])
+    """Read several examples as one batch, in the order of indices.
+
+    Raises:
+      BadExample: one of them cannot be used.
+      UserError: their fields are not those of the source's spec.
+    """
+    several: Callable[[np.ndarray], Example] | None = getattr(source, 'batch', None)
+    batch = stack([source[int(i)] for i in indices]) if several is None else several(indices)
+    if batch.keys() != source.spec.fields.keys():
+        raise UserError(
+            f'{name_of(source, int(indices[0]))} has the fields {", ".join(sorted(batch))}, but '
+            f'the spec of its source {", ".join(sorted(source.spec.fields))}'
+        )
+    return batch
 
 
 class Subset:

@@ -1,5 +1,6 @@
 """Records of prepared shards: the bytes of an example's arrays, one after the other."""
 
+import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -10,7 +11,7 @@ from gan_jax.data.protocol import Example, Spec
 from gan_jax.errors import UserError
 
 MANIFEST = 'manifest.json'
-VERSION = 1
+VERSION = 2
 # one record a group, as they are: any record is one read, without unpacking its neighbours
 OPTIONS = 'group_size:1,uncompressed,transpose:false'
 SHARD_BYTES = 2**26
@@ -18,15 +19,12 @@ SHARD_BYTES = 2**26
 
 def layout(spec: Spec) -> list[tuple[str, tuple[int, ...], str]]:
     """Return (name, shape, dtype) of the arrays in a record."""
-    fields: list[tuple[str, tuple[int, ...], str]] = [
-        (name, shape, spec.dtype) for name, shape in spec.images.items()
-    ]
-    return fields + ([('label', (), 'int32')] if spec.num_classes else [])
+    return [(name, field.shape, field.dtype) for name, field in spec.fields.items()]
 
 
 def record_bytes(spec: Spec) -> int:
     """Return the length of a record in bytes."""
-    return sum(int(np.prod(s)) * np.dtype(d).itemsize for _, s, d in layout(spec))
+    return spec.nbytes
 
 
 def pack(example: Example, spec: Spec) -> bytes:
@@ -56,10 +54,7 @@ def shard_name(number: int, count: int) -> str:
 
 def spec_of(manifest: dict[str, Any]) -> Spec:
     """Return the spec that a manifest describes."""
-    h, w, c = manifest['shape']
-    fields = tuple((name, tuple(shape)) for name, shape in manifest['fields'])
-    classes = tuple(manifest['classes'])
-    return Spec((h, w, c), len(classes), manifest['dtype'], classes, fields)
+    return dataclasses.replace(Spec.from_json(manifest['spec']), unknown=manifest['unknown'])
 
 
 def read_manifest(folder: pathlib.Path) -> dict[str, Any]:
@@ -67,6 +62,11 @@ def read_manifest(folder: pathlib.Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding='utf-8'))
+        if manifest['version'] != VERSION:
+            raise UserError(
+                f'{path} has version {manifest["version"]}, this reads {VERSION}: prepare it again '
+                f'from {manifest.get("source")}'
+            )
         spec_of(manifest), manifest['shards'], manifest['count'], manifest['digest']
     except FileNotFoundError:
         raise UserError(
@@ -75,6 +75,4 @@ def read_manifest(folder: pathlib.Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f'cannot read {path}: {error}') from None
-    if manifest.get('version') != VERSION:
-        raise UserError(f'{path} has version {manifest.get("version")}, this reads {VERSION}')
     return manifest

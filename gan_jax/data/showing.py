@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax.data.facts import Facts
+from gan_jax.data.labels import UNKNOWN
 from gan_jax.data.protocol import Spec
 from gan_jax.data.sources.prepared import Shards
 
@@ -77,6 +78,13 @@ def describe(facts: Facts, spec: Spec, examples: int) -> list[str]:
         names = ', '.join(f'{n} ({k})' for n, k in list(zip(spec.classes, counts, strict=True))[:5])
         more = f', {spec.num_classes - 5} more' if spec.num_classes > 5 else ''
         lines.append(f'classes    {spec.num_classes}: {names}{more}')
+    if facts.labels[str(UNKNOWN)]:
+        lines.append(f'unlabelled {facts.labels[str(UNKNOWN)]} (label {UNKNOWN})')
+    lines += [
+        f'{name:10} {field.kind}, {field.dtype} {list(field.shape)}'
+        for name, field in spec.fields.items()
+        if field.kind not in ('image', 'label')
+    ]
     for name, values in facts.moments().items():
         mean, deviation = (' '.join(f'{x:.2f}' for x in values[key]) for key in ('mean', 'std'))
         lines.append(f'{name:10} mean {mean}, deviation {deviation}')

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data import Spec, geometry
+from gan_jax.data import geometry, image_spec
 from gan_jax.data.protocol import Example
 from gan_jax.errors import UserError
 
@@ -22,7 +22,7 @@ class Source:
         self.images = rng.integers(0, 256, (kept, *shape), np.uint8)
         self.labels = rng.integers(0, num_classes, kept, np.int32) if num_classes else None
         self.n = n
-        self.spec = Spec(shape, num_classes, 'uint8', tuple(map(str, range(num_classes))))
+        self.spec = image_spec(shape, classes=map(str, range(num_classes)))
 
     def __len__(self) -> int:
         return self.n

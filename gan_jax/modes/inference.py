@@ -112,7 +112,7 @@ def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
         raise UserError(f'no checkpoint in {str(workdir)!r}: train first')
     with Checkpoints(folder, read_only=True) as checkpoints:
         meta = checkpoints.meta(step)
-        spec = read_spec(meta['spec'])
+        spec = Spec.from_json(meta['spec'])
         resolved = configs.resolve(config, meta['spec']['size'])
         algorithm = configs.algorithm(config).build(resolved, spec)
         shapes = jax.eval_shape(algorithm.init, rng.root(0))
@@ -137,16 +137,6 @@ def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:
         extra = {k: v for k, v in found.items() if k != 'params'}
         nets[name] = nets[name].replace(params=found['params'], extra=extra)
     return state.replace(nets=nets)
-
-
-def read_spec(saved: dict[str, Any]) -> Spec:
-    """Return the spec of the data that a checkpoint was trained on."""
-    names = {f.name for f in dataclasses.fields(Spec)}
-
-    def plain(value):
-        return tuple(map(plain, value)) if isinstance(value, list) else value
-
-    return Spec(**{k: plain(v) for k, v in saved.items() if k in names})
 
 
 def write_samples(

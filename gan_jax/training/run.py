@@ -73,6 +73,7 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
         batch_size=phase.batch_size,
         seed=run.config.seed,
         resolution=phase.resolution or None,
+        labelled=bool(run.config.model.get('classes', 0)),
     )
 
     @jax.jit  # so that it is traced once, for the shapes of its metrics and for the program

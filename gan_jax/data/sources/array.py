@@ -3,14 +3,17 @@
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.data import geometry
 from gan_jax.data.arrays import Arrays, channelled
 from gan_jax.data.device import RANGES
+from gan_jax.data.protocol import more_fields
 from gan_jax.data.stores import natural
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, unknown
 
 IMAGE_KEYS = ('images', 'image', 'x', 'X', 'x_train', 'data', 'arr_0')
 LABEL_KEYS = ('labels', 'label', 'y', 'Y', 'y_train', 'targets', 'arr_1')
@@ -20,14 +23,16 @@ ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.erro
 class Source(Arrays):
     """Read path: one .npy, one .npz, or a folder of .npy files, one class each.
 
-    An .npz has its images under 'images' (or column) and labels under 'labels'. Integers are
-    uint8 or uint16; floats must already be in range.
+    An .npz has its images under 'images' (or column) and labels under 'labels' (or what the key
+    labels names); fields: further arrays of as many rows. Integers are uint8 or uint16; floats
+    must already be in range.
     """
 
     def __init__(
         self,
         path: str = '',
         column: str = '',
+        fields: str = '',
         size: int | str = '',
         crop: str = 'center',
         resize: str = 'lanczos',
@@ -38,26 +43,54 @@ class Source(Arrays):
         place = pathlib.Path(path).expanduser()
         if not path or not place.exists():
             raise UserError(f"config.data.path='{path}' does not exist; give a .npy or .npz file")
-        images, numbers, classes = read(place, column)
-        images = typed(images, range, path)
-        if labels == 'none':
-            numbers, classes = None, ()
+        found = read(place, column, labels)
+        images = typed(found.images, range, path)
+        usable = {k: v for k, v in found.others.items() if is_value(v, len(images))}
+        chosen = more_fields(fields, usable)
+        self.unread = [k for k in found.others if k not in chosen]
         fit = geometry.make(size, crop, resize, channels)
-        super().__init__(images, numbers, fit, path, classes)
-        self.arguments = (path, column, size, crop, resize, channels, labels, range)
+        values = {k: narrowed(usable[k], k, path) for k in chosen}
+        super().__init__(images, found.labels, fit, path, found.classes, values)
+        self.arguments = (path, column, fields, size, crop, resize, channels, labels, range)
 
     def __reduce__(self) -> tuple:
         # a worker process opens the file itself, instead of getting a copy of its content
         return Source, self.arguments
 
 
-def read(path: pathlib.Path, column: str) -> tuple[np.ndarray, np.ndarray | None, tuple]:
-    """Return (images, labels or None, class names) of a file or folder."""
-    if path.is_dir():
-        return read_folder(path)
-    if path.suffix == '.npz':
-        return (*read_npz(path, column), ())
-    return read_npy(path), None, ()
+class Found(NamedTuple):
+    """Hold what files have: images, labels, names of classes, and what else there is."""
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    others: Mapping[str, np.ndarray] = {}
+
+
+def is_value(array: np.ndarray, n: int) -> bool:
+    """Tell whether an array holds numbers for each of n examples."""
+    return array.dtype.kind in 'biuf' and array.ndim > 0 and len(array) == n
+
+
+def narrowed(array: np.ndarray, name: str, origin: str) -> np.ndarray:
+    """Return numbers in the dtypes that are computed with; raises UserError for larger ones."""
+    dtype = {'b': bool, 'f': np.float32}.get(array.dtype.kind, np.int32)
+    narrow = array.astype(dtype)
+    if dtype is np.int32 and (narrow != array).any():
+        raise UserError(f"{origin}: '{name}' holds numbers beyond int32")
+    return narrow
+
+
+def read(path: pathlib.Path, column: str, labels: str) -> Found:
+    """Return what a file or folder holds."""
+    if path.suffix == '.npz' and not path.is_dir():
+        return read_npz(path, column, labels)
+    if labels not in ('auto', 'none'):
+        raise unknown('config.data.labels', labels, ['auto', 'none'])
+    if not path.is_dir():
+        return Found(read_npy(path))
+    found = read_folder(path)
+    return found if labels == 'auto' else Found(found.images)
 
 
 def read_npy(path: pathlib.Path) -> np.ndarray:
@@ -68,7 +101,7 @@ def read_npy(path: pathlib.Path) -> np.ndarray:
         raise UserError(f'cannot read {path}: {error}') from None
 
 
-def read_folder(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def read_folder(path: pathlib.Path) -> Found:
     """Join the .npy files of a folder, one class per file."""
     files = sorted(path.glob('*.npy'), key=lambda f: natural(f.name))
     if not files:
@@ -81,11 +114,11 @@ def read_folder(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray, tuple[str, 
                 f'{parts[0].shape[1:]} {parts[0].dtype}'
             )
     labels = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
-    return np.concatenate(parts), labels, tuple(f.stem for f in files)
+    return Found(np.concatenate(parts), labels, tuple(f.stem for f in files))
 
 
-def read_npz(path: pathlib.Path, column: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the images and labels of an .npz file; raises UserError, and never unpickles."""
+def read_npz(path: pathlib.Path, column: str, labels: str) -> Found:
+    """Return what an .npz file holds; raises UserError, and never unpickles."""
     try:
         with np.load(path, allow_pickle=False) as file:
             key = column or next((k for k in IMAGE_KEYS if k in file.files), '')
@@ -94,10 +127,21 @@ def read_npz(path: pathlib.Path, column: str) -> tuple[np.ndarray, np.ndarray | 
                     f"{path} has no array '{column or IMAGE_KEYS[0]}'; it has: "
                     f'{", ".join(file.files)}; say which by --config.data.column='
                 )
-            label = next((k for k in LABEL_KEYS if k in file.files and k != key), None)
-            return file[key], None if label is None else file[label]
+            label = label_key(file.files, key, labels)
+            others = {k: file[k] for k in file.files if k not in (key, label)}
+            return Found(file[key], file[label] if label else None, others=others)
     except ERRORS as error:
         raise UserError(f'cannot read {path}: {error}') from None
+
+
+def label_key(keys: list[str], images: str, labels: str) -> str:
+    """Return the key of the labels, '' for none; raises UserError where there is none."""
+    if labels in keys and labels != images:
+        return labels
+    if labels not in ('auto', 'none'):
+        raise unknown('config.data.labels', labels, ['auto', 'none', *keys])
+    found = (k for k in LABEL_KEYS if k in keys and k != images)
+    return next(found, '') if labels == 'auto' else ''
 
 
 def typed(images: np.ndarray, span: str, origin: str) -> np.ndarray:

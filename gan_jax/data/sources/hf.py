@@ -1,14 +1,18 @@
 """Hugging Face data sets: a hub name, or a local folder of parquet files or images."""
 
+import dataclasses
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from gan_jax import errors
 from gan_jax.data import geometry
 from gan_jax.data.encoded import Encoded, Numbered
 from gan_jax.data.images import BadImage
-from gan_jax.data.protocol import Example
+from gan_jax.data.labels import UNKNOWN
+from gan_jax.data.protocol import Example, Field, more_fields
 from gan_jax.errors import UserError
 
 INSTALL = "pip install 'gan_jax[hf]'"
@@ -17,8 +21,8 @@ INSTALL = "pip install 'gan_jax[hf]'"
 class Source(Encoded):
     """Read dataset (a hub name, 'owner/name' or 'owner/name:config') or path (a local folder).
 
-    The image column is found by its type, or named by column; the first class label is the label.
-    split: 'train' by default.
+    The image column is found by its type, or named by column; the first class label is the label,
+    or the one that labels names. fields: further columns of numbers. split: 'train' by default.
     """
 
     def __init__(
@@ -27,6 +31,7 @@ class Source(Encoded):
         path: str = '',
         split: str = '',
         column: str = '',
+        fields: str = '',
         size: int | str = '',
         crop: str = 'center',
         resize: str = 'lanczos',
@@ -38,14 +43,16 @@ class Source(Encoded):
         name = str(pathlib.Path(path).expanduser()) if path else dataset
         data = opened(name, split or 'train')
         self.column = column_of(data.features, 'Image', column, name)
-        found = [k for k, f in data.features.items() if type(f).__name__ == 'ClassLabel']
-        self.label = found[0] if found and labels != 'none' else ''
-        classes = data.features[self.label].names if self.label else ()
+        self.label = label_of(data.features, labels)
+        classes = class_names(self.label, data.features[self.label]) if self.label else ()
+        self.more, self.unread = further(data.features, fields, (self.column, self.label))
         # arrow rows keep images encoded, and need no decoder of the library
         self.rows = data.with_format('arrow')
         fit = geometry.make(size, crop, resize, channels, background)
         super().__init__(Numbered(f'{name} {split or "train"}', len(data)), fit, None, classes)
-        self.spec = self.survey(on_error == 'raise', name)
+        spec = self.survey(on_error == 'raise', name)
+        unknown = count_unknown(data, self.label) if self.label else 0
+        self.spec = dataclasses.replace(spec, fields={**spec.fields, **self.more}, unknown=unknown)
 
     def read(self, index: int) -> bytes:
         """Return the encoded bytes of an example; raises BadImage."""
@@ -59,20 +66,63 @@ class Source(Encoded):
         except Exception as error:
             raise BadImage(f'cannot be read: {error}') from None
 
-    def __getitem__(self, index: int) -> Example:
-        row = self.trusted(index, self.row)
-        data = self.trusted(index, lambda _: encoded(row[self.column]))
-        example = {'image': self.fitted(index, data)}
+    def cells(self, index: int) -> dict[str, Any]:
+        """Return the fields of one example, its image still encoded; raises BadImage."""
+        row = self.row(index)
+        found: dict[str, Any] = {'image': encoded(row[self.column])}
         if self.label:
-            example['label'] = self.trusted(index, lambda _: number(row[self.label]))
-        return example
+            label = row[self.label]
+            found['label'] = np.asarray(UNKNOWN if label is None else label, np.int32)
+        return found | {k: number(row[k], k, field) for k, field in self.more.items()}
+
+    def __getitem__(self, index: int) -> Example:
+        found = self.trusted(index, self.cells)
+        return {**found, 'image': self.fitted(index, found['image'])}
 
 
-def number(label: int | None) -> np.ndarray:
-    """Return a class number as int32; raises BadImage where it is absent."""
-    if label is None or label < 0:
-        raise BadImage('has no label')
-    return np.asarray(label, np.int32)
+def number(value: Any, name: str, field: Field) -> np.ndarray:
+    """Return a value of a column; raises BadImage where it is absent or too large."""
+    if value is None:
+        raise BadImage(f'has no {name}')
+    try:
+        return np.asarray(value, field.dtype)
+    except OverflowError:
+        raise BadImage(f'has {name} {value}, beyond {field.dtype}') from None
+
+
+def label_of(features: Mapping[str, Any], labels: str) -> str:
+    """Return the column of labels: the first class label, or one by name; raises UserError."""
+    found = [k for k, f in features.items() if class_names(k, f)]
+    if labels == 'auto':
+        return next((k for k in found if type(features[k]).__name__ == 'ClassLabel'), '')
+    if labels not in ('none', *found):
+        raise errors.unknown('config.data.labels', labels, ['auto', 'none', *found])
+    return '' if labels == 'none' else labels
+
+
+def class_names(name: str, feature: Any) -> tuple[str, ...]:
+    """Return the names of the classes of a column, () where it has none."""
+    if type(feature).__name__ == 'ClassLabel':
+        return tuple(feature.names)
+    return (f'not {name}', name) if getattr(feature, 'dtype', '') == 'bool' else ()
+
+
+def further(
+    features: Mapping[str, Any], asked: str, read: tuple[str, ...]
+) -> tuple[dict[str, Field], list[str]]:
+    """Return the further columns of numbers that are asked for, and the names of the unread."""
+    there = {k: str(getattr(f, 'dtype', '')) for k, f in features.items() if k not in read}
+    kinds = {'bool': 'bool', 'int': 'int32', 'uint': 'int32', 'float': 'float32'}
+    dtypes = {k: kinds.get(dtype.rstrip('0123456789'), '') for k, dtype in there.items()}
+    usable = {k: Field((), dtype, 'value') for k, dtype in dtypes.items() if dtype}
+    chosen = more_fields(asked, usable)
+    return {k: usable[k] for k in chosen}, [k for k in there if k not in chosen]
+
+
+def count_unknown(data: Any, label: str) -> int:
+    """Return how many labels of a column are absent or -1."""
+    column = data.select_columns([label]).with_format('arrow')[:].column(0).to_pylist()
+    return sum(value is None or value == UNKNOWN for value in column)
 
 
 def encoded(image: dict[str, Any] | None) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 from gan_jax.data import domains, geometry, images, stores
 from gan_jax.data.geometry import Geometry, Misfit
 from gan_jax.data.images import BadImage
-from gan_jax.data.protocol import BadExample, Example, Spec
+from gan_jax.data.protocol import BadExample, Example, Field, Spec
 from gan_jax.data.sources.folder import Source as Folder
 from gan_jax.errors import UserError
 
@@ -41,10 +41,8 @@ class Source:
         else:
             self.parts = Matched(path, two, on_error, size, crop, resize, channels, background)
         self.order = (0, 1) if direction == 'AtoB' else (1, 0)
-        source, target = (self.parts.shapes[i] for i in self.order)
-        self.spec = Spec(
-            target, dtype=self.parts.dtype, fields=(('input', source), ('target', target))
-        )
+        source, target = (Field(self.parts.shapes[i], self.parts.dtype) for i in self.order)
+        self.spec = Spec({'input': source, 'target': target}, 'target')
 
     def __len__(self) -> int:
         return len(self.parts)

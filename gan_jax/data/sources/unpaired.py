@@ -73,5 +73,4 @@ def joined(streams: dict[str, Any]) -> Spec:
     if len({s.dtype for s in specs.values()}) > 1:
         kinds = ', '.join(f'{name} is {s.dtype}' for name, s in specs.items())
         raise UserError(f'the two sets differ in depth: {kinds}')
-    fields = tuple((name, s.shape) for name, s in specs.items())
-    return Spec(specs['b'].shape, dtype=specs['b'].dtype, fields=fields)
+    return Spec({name: s.fields[s.main] for name, s in specs.items()}, 'b')
