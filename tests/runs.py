@@ -13,7 +13,7 @@ from gan_jax import models, train
 from gan_jax.core.state import digest
 from gan_jax.training import workdir, writers
 
-TOYS = str(pathlib.Path(__file__).parent / 'algorithms')
+TESTS = pathlib.Path(__file__).parent
 TIMES = ('seconds', 'images_per_second')
 
 

@@ -3,15 +3,19 @@
 import json
 import shutil
 
+import chex
 import numpy as np
 import pytest
 import runs
 
 import gan_jax
-from gan_jax import algorithms, train
+from gan_jax import algorithms, terms, train
+from gan_jax.core import optim
+from gan_jax.core.state import digest
 from gan_jax.data import Spec, geometry
 from gan_jax.data.arrays import Arrays
 from gan_jax.errors import UserError
+from gan_jax.kinds.image import save_png
 from gan_jax.modes import measure
 from gan_jax.training import run, workdir
 
@@ -36,7 +40,9 @@ class Unpaired:
 @pytest.fixture
 def toys(monkeypatch):
     """Let the toys be found by name, as every algorithm is."""
-    monkeypatch.setattr(algorithms, '__path__', [*algorithms.__path__, runs.TOYS])
+    for package in (algorithms, terms):
+        toys = str(runs.TESTS / package.__name__.rpartition('.')[2])
+        monkeypatch.setattr(package, '__path__', [*package.__path__, toys])
 
 
 @pytest.fixture(scope='module')
@@ -48,6 +54,11 @@ def straight(tmp_path_factory):
 
 KINDS = {
     'gan': ({}, None, (17,)),
+    'terms': (
+        {'terms': {'lecam': {'every': 2}, 'adapt': {'target': -1.1, 'images': 3000}, 'r1': {}}},
+        None,
+        (21,),
+    ),
     'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
     'streamed': ({'algorithm': 'two_domains', 'data.resident_mb': 0}, Unpaired, (9,)),
@@ -58,7 +69,10 @@ KINDS = {
 
 def config_of(kind):
     changes, source, _ = KINDS[kind]
+    changes = dict(changes)
+    wanted = changes.pop('terms', {})
     config = runs.small(**changes)
+    config.terms = wanted
     if kind == 'autoencoder':
         config.model = gan_jax.models.node(
             'autoencoder', encoder={'hidden': (8, 2)}, decoder={'hidden': (8,)}
@@ -66,6 +80,18 @@ def config_of(kind):
         config.data.range = '[0,1]'
         config.optim = dict.fromkeys(('encoder', 'decoder'), config.optim.g)
     return config, source and source()
+
+
+def distilled(folder):
+    """Return the config of a student of a run in a folder, on images in it."""
+    config = runs.small(algorithm='distil')
+    config.data.update({'name': 'folder', 'path': str(folder / 'data'), 'split': 'train'})
+    config.eval.update({'every': '20st', 'split': 'test', 'batch_size': 8})
+    config.checkpoint.update({'keep': 1, 'best': 'val_distance'})
+    with config.unlocked():
+        config.optim.student = {**optim.defaults(), 'lr': 5e-3}
+        config.teacher = str(folder / 'teacher')
+    return config
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -97,11 +123,13 @@ def test_the_state_is_the_same_on_all_devices(toys, kind, parallel):
     assert runs.differing(state) == []
 
 
-def test_phases_have_their_own_resolution_and_batch_size(toys, tmp_path):
+def test_phases_have_their_own_resolution_batch_size_and_optimiser(toys, tmp_path):
     config, _ = config_of('phases')
     state = train.train(config, tmp_path)
     assert state.images == 960 and state.step == 45
-    assert state.aux['sizes'].tolist() == [15, 30]
+    assert state.aux['steps'].tolist() == [15, 30]
+    assert state.aux['entered'].tolist() == [1, 1]
+    assert state.nets['g'].opt_state[0].count == 30
     assert [line['step'] for line in runs.metrics(tmp_path)] == [10, 15, 20, 30, 40, 45]
     assert runs.steps(tmp_path) == [15, 20, 40, 45]
 
@@ -113,6 +141,47 @@ def test_unpaired_images_fill_the_pools(toys, tmp_path):
     for pool in state.aux['pool'].values():
         assert np.abs(pool).max(axis=(1, 2, 3)).min() > 0
     assert {'cycle_loss', 'd_a_loss', 'd_b_loss'} <= set(runs.metrics(tmp_path)[-1])
+
+
+def test_terms_adapt_and_keep_what_they_need(toys, tmp_path):
+    config, _ = config_of('terms')
+    state = train.train(config, tmp_path)
+    assert state.aux['lecam']['updates'] == 30
+    lines = runs.metrics(tmp_path)
+    np.testing.assert_allclose(state.aux['adapt']['p'], 960 / 3000, rtol=1e-5)
+    assert all({'lecam', 'sign', 'r1'} <= set(line) for line in lines)
+
+
+def test_a_procedure_with_makers_a_validation_split_and_a_network_of_another_run(
+    toys, tmp_path, monkeypatch
+):
+    teacher, source = config_of('unpaired')
+    runs.trained(teacher, tmp_path / 'teacher', source)
+    draw = np.random.default_rng(0)
+    for split, n in (('train', 40), ('test', 21)):
+        for i in range(n):
+            image = draw.integers(0, 256, (8, 8, 1)).astype(np.uint8)
+            save_png(tmp_path / 'data' / split / f'{i}.png', image)
+    config = distilled(tmp_path)
+    state = train.train(config, tmp_path / 'straight')
+    found = gan_jax.load(tmp_path / 'teacher').state.nets['ab'].averaged
+    chex.assert_trees_all_equal(state.nets['teacher'].variables, dict(found))
+
+    lines = [line for line in runs.metrics(tmp_path / 'straight') if 'val_distance' in line]
+    distances = [line['val_distance'] for line in lines]
+    assert [line['step'] for line in lines] == [20, 40, 60] and distances[-1] < distances[0]
+    assert runs.steps(tmp_path / 'straight') == [60]  # the best is the newest, and one is kept
+
+    runs.interrupted(monkeypatch, config, tmp_path / 'stopped', 30)
+    shutil.rmtree(tmp_path / 'teacher')  # a run keeps what it took
+    assert runs.trained(config, tmp_path / 'stopped') == digest(state)
+    assert runs.metrics(tmp_path / 'stopped') == runs.metrics(tmp_path / 'straight')
+
+    trained = gan_jax.load(tmp_path / 'stopped')
+    assert set(trained.algorithm.makers()) == {'translate', 'dream'}
+    assert trained.sample(3, maker='dream').shape == (3, 8, 8, 1)
+    with pytest.raises(UserError, match='no run in'):
+        train.train(config, tmp_path / 'new')
 
 
 def test_a_toy_is_loaded_like_any_other_run(toys, tmp_path):

@@ -12,6 +12,8 @@ from gan_jax.core import optim, rng
 from gan_jax.core.state import Mean, TrainState, apply, init_net
 from gan_jax.core.update import advance, update
 
+NAMES = ('coarse', 'fine')
+
 
 class Canvas(nn.Module):
     """Hold one image at full size, seen at the size that is asked for."""
@@ -38,10 +40,18 @@ class Growing(Procedure):
     def init(self, key):
         """Return the network 'g'."""
         net = init_net(Canvas(self.shape, self.shape[0]), self.tx, rng.fold(key, 'g'))
-        return TrainState.create({'g': net}, {'sizes': jnp.zeros(2, jnp.int32)})
+        zeros = jnp.zeros(2, jnp.int32)
+        return TrainState.create({'g': net}, {'steps': zeros, 'entered': zeros.copy()})
+
+    def enter(self, state, phase):
+        """Start the optimiser anew, and count."""
+        net = state.nets['g']
+        net = net.replace(opt_state=self.tx.init(net.params))
+        entered = state.aux['entered'].at[NAMES.index(phase.name)].add(1)
+        return state.replace(nets={'g': net}, aux={**state.aux, 'entered': entered})
 
     def train_step(self, state, batch, ctx):
-        """Move the canvas towards noisy images; count steps by resolution."""
+        """Move the canvas towards noisy images; count steps by phase."""
 
         def loss_fn(nets, batch, keys):
             height = batch['image'].shape[1]
@@ -53,8 +63,8 @@ class Growing(Procedure):
         batch = {'image': batch['image']}
         key = rng.fold(ctx.key, 'noise', state.step)
         state, metrics = update(state, ['g'], loss_fn, {'g': self.tx}, batch, key)
-        full = int(batch['image'].shape[1] == self.shape[0])
-        aux = {'sizes': state.aux['sizes'].at[full].add(1)}
+        steps = state.aux['steps'].at[NAMES.index(ctx.phase.name)].add(1)
+        aux = {**state.aux, 'steps': steps}
         return advance(state.replace(aux=aux), batch), metrics
 
     def makers(self):
@@ -75,8 +85,8 @@ class Growing(Procedure):
         """Return a coarse stretch in batches of twice the size, and a fine one."""
         half = self.images // 2
         return (
-            Phase(half, self.shape[0] // 2, 2 * self.batch_size),
-            Phase(self.images, 0, self.batch_size),
+            Phase(half, self.shape[0] // 2, 2 * self.batch_size, NAMES[0]),
+            Phase(self.images, 0, self.batch_size, NAMES[1]),
         )
 
 
