@@ -371,6 +371,8 @@ def test_tfds_that_needs_tensorflow_names_the_extra(tmp_path, monkeypatch):
     from gan_jax.data.sources import tfds
 
     class Builder:
+        url_infos = ()
+
         def download_and_prepare(self, **keys):
             raise ImportError('no', name='tensorflow')
 

@@ -1,9 +1,13 @@
 """Data sets of tensorflow-datasets: CelebA as it is prepared, and what is refused."""
 
+import http.server
 import io
 import pickle
 import subprocess
 import sys
+import threading
+import urllib.error
+import urllib.request
 import zipfile
 
 import numpy as np
@@ -12,7 +16,9 @@ import runs
 from conftest import ROOT
 from PIL import Image
 
+import launch
 from gan_jax import data
+from gan_jax.data.sources import tfds as tfds_source
 from gan_jax.errors import UserError
 
 FACES = {'train': 5, 'validation': 2, 'test': 2}
@@ -124,3 +130,44 @@ def test_what_is_not_read_is_said_and_what_is_asked_for_is_delivered(celeb_a, ca
     assert sorted(batch['identity'].ravel()) == list(range(100, 105))
     with pytest.raises(UserError, match=r"config.data.fields 'attribute' .did you mean"):
         opened(**keys, fields='attribute')
+
+
+def test_a_path_that_does_not_exist_is_refused_at_once(tmp_path, capsys):
+    argv = ['launch.py', '--config=configs/cgan_mnist.py', f'--config.data.path={tmp_path}/nowhere']
+    assert launch.launch([*argv, f'--workdir={tmp_path}/run']) == 2
+    said = capsys.readouterr().err
+    assert said.count('\n') == 1 and f"config.data.path='{tmp_path}/nowhere' is no folder" in said
+    assert not (tmp_path / 'nowhere').exists() and not (tmp_path / 'run').exists()
+
+
+def test_without_a_network_nothing_is_retried(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    def unreachable(request, timeout):
+        raise urllib.error.URLError('no network')
+
+    def download(*args, **keys):
+        raise AssertionError('downloads')
+
+    monkeypatch.setattr(urllib.request, 'urlopen', unreachable)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', download)
+    message = (
+        r"'mnist' is not prepared .* and storage.googleapis.com cannot be reached .*: no network"
+    )
+    with pytest.raises(UserError, match=message):
+        opened(dataset='mnist', path=str(tmp_path))
+
+
+def test_a_server_that_says_no_is_reached_and_a_closed_port_is_not():
+    class No(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_error(403)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer(('127.0.0.1', 0), No) as server:
+        url = f'http://127.0.0.1:{server.server_port}/set.zip'
+        threading.Thread(target=server.handle_request).start()
+        assert tfds_source.reach(url) == ''
+    assert 'refused' in tfds_source.reach(url)

@@ -2,6 +2,11 @@
 
 import dataclasses
 import pathlib
+import queue
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +19,8 @@ from gan_jax.data.images import BadImage
 from gan_jax.data.protocol import Example, Field, more_fields, stack
 from gan_jax.errors import UserError, nearest
 
+# for how long a server may take to answer before nothing is downloaded from it
+REACH_SECONDS = 10
 INSTALL = "pip install 'gan_jax[prepare]'"
 
 
@@ -206,6 +213,11 @@ def prepared(dataset: str, path: str) -> Any:
             "config.data.dataset='' names no data set; e.g. --config.data.dataset=mnist"
         )
     folder = str(pathlib.Path(path).expanduser()) if path else None
+    if folder and not pathlib.Path(folder).is_dir():
+        raise UserError(
+            f"config.data.path='{path}' is no folder; give the one that holds {dataset}, an empty "
+            "one to prepare it in, or '' for ~/tensorflow_datasets"
+        )
     try:
         builder = tfds.builder(dataset, data_dir=folder)
     except ImportError as error:
@@ -229,6 +241,7 @@ def needs(dataset: str, error: ImportError) -> UserError:
 
 def prepare(builder: Any, dataset: str) -> None:
     """Download and prepare a data set as array_record, which gives random access."""
+    check_network(builder, dataset)
     try:
         builder.download_and_prepare(file_format='array_record')
     except ImportError as error:
@@ -238,6 +251,42 @@ def prepare(builder: Any, dataset: str) -> None:
         raise UserError(
             f"cannot prepare the data set '{dataset}' in {builder.data_path}: {line}"
         ) from None
+
+
+def check_network(builder: Any, dataset: str) -> None:
+    """Refuse to download where no host of a data set can be reached.
+
+    The downloader itself retries for minutes, and logs each time.
+    """
+    hosts: dict[str, str] = {}
+    for url in builder.url_infos:
+        hosts.setdefault(urllib.parse.urlsplit(url).netloc, url)
+    answers: queue.Queue[str] = queue.Queue()
+    for url in hosts.values():
+        threading.Thread(target=lambda u: answers.put(reach(u)), args=(url,), daemon=True).start()
+    reasons = set()
+    try:
+        for _ in hosts:
+            reasons.add(answers.get(timeout=REACH_SECONDS))
+    except queue.Empty:
+        reasons.add('no answer')
+    if hosts and '' not in reasons:
+        raise UserError(
+            f"data set '{dataset}' is not prepared ({builder.data_path}), and "
+            f'{", ".join(hosts)} cannot be reached to download it: {min(reasons)}'
+        )
+
+
+def reach(url: str) -> str:
+    """Return '' where a server answers, whatever it says; else why it does not."""
+    request = urllib.request.Request(url, method='HEAD')
+    try:
+        urllib.request.urlopen(request, timeout=REACH_SECONDS).close()
+    except urllib.error.HTTPError:
+        return ''
+    except (OSError, ValueError) as error:
+        return str(getattr(error, 'reason', error))
+    return ''
 
 
 def open_split(builder: Any, split: str) -> Any:
