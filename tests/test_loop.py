@@ -184,6 +184,30 @@ def test_a_procedure_with_makers_a_validation_split_and_a_network_of_another_run
         train.train(config, tmp_path / 'new')
 
 
+def test_what_is_measured_can_be_refined_and_the_run_goes_on_as_it_is(toys, tmp_path, monkeypatch):
+    teacher, source = config_of('unpaired')
+    teacher.duration = '4st'
+    runs.trained(teacher, tmp_path / 'teacher', source)
+    for i in range(8):
+        for split in ('train', 'test'):
+            save_png(tmp_path / 'data' / split / f'{i}.png', np.full((8, 8, 1), 30 * i, np.uint8))
+    config = distilled(tmp_path)
+    config.update({'duration': '4st', 'batch_size': 4})
+    plain = runs.trained(config, tmp_path / 'plain')
+
+    def refine(self, state, batches):
+        assert next(batches)['image'].shape == (4, 8, 8, 1)
+        nets = {**state.nets, 'student': state.nets['teacher']}
+        return state.replace(nets=nets)
+
+    from gan_jax.algorithms.distil import Distil
+
+    monkeypatch.setattr(Distil, 'refine', refine)
+    assert runs.trained(config, tmp_path / 'refined') == plain
+    assert runs.result(tmp_path / 'refined')['metrics']['val_distance'] == 0
+    assert runs.result(tmp_path / 'plain')['metrics']['val_distance'] > 0
+
+
 def test_a_toy_is_loaded_like_any_other_run(toys, tmp_path):
     config, source = config_of('unpaired')
     config.duration = '4st'

@@ -23,10 +23,9 @@ class Validation:
         """
         config = run.config
         source = data.open_source({**config.data, 'split': config.eval.split})
-        if source.spec != run.source.spec:
-            raise UserError(
-                f'eval.split={config.eval.split!r} holds {source.spec}, not {run.source.spec}'
-            )
+        there, here = (described(s.spec) for s in (source, run.source))
+        if there != here:
+            raise UserError(f'eval.split={config.eval.split!r} holds {there}, training {here}')
         # Nothing is kept on the device: training's own data lies there.
         options = {**config.data, 'flip': False, 'dequantise': False, 'resident_mb': 0}
         self.size = min(config.eval.batch_size, len(source))
@@ -56,3 +55,9 @@ class Validation:
             indices = np.arange(start, stop) % len(stream.source)
             batch |= stream.named(load(stream.source, indices))
         return batch
+
+
+def described(spec: data.Spec) -> str:
+    """Return what examples are, in words."""
+    shapes = ', '.join(f'{name} {field.shape}' for name, field in spec.fields.items())
+    return f'{shapes} of {spec.num_classes} classes'
