@@ -1,10 +1,11 @@
 """Time the convolutions of gan_jax.nn against plain lax, and against PyTorch where it is installed.
 
-python benchmarks/conv.py [--repeats=7] [--only=dcgan64]
+python benchmarks/conv.py [--repeats=7] [--only=dcgan_cifar10]
 
-Prints one line per layer and direction: milliseconds of ours, and how many times longer plain lax
-(and PyTorch, channels last) takes. The candidates take turns, so that a busy machine slows all of
-them alike; each number is the median over the turns.
+Layers are those of all configs ('SAME' padding alone, batches cut as `layers.py` cuts them), and of
+a ResNet. Prints one line per layer and direction: milliseconds of ours, and how many times longer
+plain lax (and PyTorch, channels last) takes. The candidates take turns, so that a busy machine
+slows all of them alike; each number is the median over the turns.
 """
 
 import argparse
@@ -13,84 +14,39 @@ import importlib.util
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from layers import CONFIGS, Layer, layers_of
 
-from gan_jax.nn import conv
-from gan_jax.runtime import process as machine
+from gan_jax.runtime import process
 
 torch: Any = importlib.import_module('torch') if importlib.util.find_spec('torch') else None
 
 
-class Layer(NamedTuple):
-    """One layer of a network: a convolution with 'SAME' padding, transposed or not."""
-
-    net: str
-    batch: int
-    size: int
-    inputs: int
-    outputs: int
-    kernel: int
-    stride: int
-    transposed: bool
-
-    def __str__(self) -> str:
-        kind = 'transposed' if self.transposed else 'conv'
-        channels = f'{self.inputs}->{self.outputs}'
-        return (
-            f'{self.net} {kind} {self.kernel}x{self.kernel}/{self.stride} {channels} at {self.size}'
-        )
-
-
-LAYERS = [
-    Layer('dcgan64', 64, 64, 3, 64, 4, 2, False),
-    Layer('dcgan64', 64, 32, 64, 128, 4, 2, False),
-    Layer('dcgan64', 64, 16, 128, 256, 4, 2, False),
-    Layer('dcgan64', 64, 8, 256, 512, 4, 2, False),
-    Layer('dcgan64', 64, 4, 512, 256, 4, 2, True),
-    Layer('dcgan64', 64, 8, 256, 128, 4, 2, True),
-    Layer('dcgan64', 64, 16, 128, 64, 4, 2, True),
-    Layer('dcgan64', 64, 32, 64, 3, 4, 2, True),
-    Layer('dcgan32', 128, 32, 3, 32, 4, 2, False),
-    Layer('dcgan32', 128, 16, 32, 64, 4, 2, False),
-    Layer('dcgan32', 128, 8, 64, 128, 4, 2, False),
-    Layer('dcgan32', 128, 4, 128, 64, 4, 2, True),
-    Layer('dcgan32', 128, 8, 64, 32, 4, 2, True),
-    Layer('dcgan32', 128, 16, 32, 3, 4, 2, True),
-    Layer('flowers80', 32, 10, 128, 128, 5, 2, True),
-    Layer('flowers80', 32, 20, 128, 128, 5, 2, False),
-    Layer('flowers80', 32, 80, 3, 40, 5, 1, False),
-    Layer('quickdraw', 128, 14, 64, 32, 5, 1, False),
-    Layer('quickdraw', 128, 28, 16, 8, 5, 1, False),
-    Layer('mnist', 128, 28, 1, 64, 3, 2, False),
-    Layer('mnist', 128, 28, 128, 1, 7, 1, False),
-    Layer('resnet', 32, 32, 64, 64, 3, 1, False),
-    Layer('resnet', 32, 16, 128, 128, 3, 1, False),
-    Layer('resnet', 32, 8, 256, 256, 3, 1, False),
-    Layer('resnet', 32, 32, 128, 3, 3, 1, False),
+# of networks that come: layers of a ResNet GAN at 32 and 64 pixels
+RESNET = [
+    Layer(32, (32, 32), 64, 64, (3, 3), 1, 'SAME', None),
+    Layer(32, (16, 16), 128, 128, (3, 3), 1, 'SAME', None),
+    Layer(32, (8, 8), 256, 256, (3, 3), 1, 'SAME', None),
+    Layer(32, (32, 32), 128, 3, (3, 3), 1, 'SAME', None),
 ]
 
 
-def plain(x: jax.Array, w: jax.Array, stride: int, transposed: bool) -> jax.Array:
+def plain(layer: Layer, x: jax.Array, w: jax.Array) -> jax.Array:
     """Apply a layer by lax alone."""
-    if transposed:
-        return jax.lax.conv_transpose(x, w[::-1, ::-1], (stride, stride), 'SAME')
+    strides = (layer.stride,) * 2
+    if layer.output_padding is not None:
+        return jax.lax.conv_transpose(x, w[::-1, ::-1], strides, 'SAME')
     numbers = ('NHWC', 'HWIO', 'NHWC')
-    strides = (stride, stride)
     return jax.lax.conv_general_dilated(x, w, strides, 'SAME', dimension_numbers=numbers)
-
-
-def ours(x: jax.Array, w: jax.Array, stride: int, transposed: bool) -> jax.Array:
-    """Apply a layer of gan_jax.nn."""
-    return (conv.conv_transpose2d if transposed else conv.conv2d)(x, w, stride)
 
 
 def in_jax(apply: Callable, layer: Layer, x: np.ndarray, w: np.ndarray) -> dict[str, Callable]:
     """Return a function to time for each direction."""
-    f = functools.partial(apply, stride=layer.stride, transposed=layer.transposed)
+    f = functools.partial(apply, layer)
     xs, ws = jnp.asarray(x), jnp.asarray(w)
     y = jax.jit(f)(xs, ws)
     by_x = jax.jit(lambda x, w, y: jax.vjp(lambda x: f(x, w), x)[1](y))
@@ -107,11 +63,12 @@ def in_torch(layer: Layer, x: np.ndarray, w: np.ndarray) -> dict[str, Callable]:
     """Return a function to time for each direction, in PyTorch with channels last."""
     last = {'memory_format': torch.channels_last}
     xs = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).to(**last).requires_grad_()
-    axes = (2, 3, 0, 1) if layer.transposed else (3, 2, 0, 1)
+    transposed = layer.output_padding is not None
+    axes = (2, 3, 0, 1) if transposed else (3, 2, 0, 1)
     ws = torch.from_numpy(w.transpose(axes).copy()).to(**last).requires_grad_()
-    name = 'conv_transpose2d' if layer.transposed else 'conv2d'
-    options = {'stride': layer.stride, 'padding': (layer.kernel - 1) // 2}
-    if layer.transposed and layer.kernel % 2:
+    name = 'conv_transpose2d' if transposed else 'conv2d'
+    options = {'stride': layer.stride, 'padding': (layer.kernel[0] - 1) // 2}
+    if transposed and layer.kernel[0] % 2:
         options |= {'output_padding': layer.stride - 1}
     f = functools.partial(getattr(torch.nn.functional, name), **options)
     y = f(xs, ws)
@@ -150,25 +107,25 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--only', default='', help='only layers whose name contains this')
     args = parser.parse_args()
-    machine.set_up()
+    process.set_up()
     print(
         f'{jax.default_backend()}, jax {jax.__version__}, {torch and "torch " + torch.__version__}'
     )
-    print(f'{"layer":52} {"direction":9} {"ours ms":>8} {"lax":>7} {"torch":>7}')
+    print(f'{"layer":64} {"direction":9} {"ours ms":>8} {"lax":>7} {"torch":>7}')
     rng = np.random.default_rng(0)
-    for layer in LAYERS:
-        if args.only not in str(layer):
+    found = layers_of(sorted(CONFIGS.glob('*.py')), '')
+    for layer, names in {**found, **{layer: ['resnet'] for layer in RESNET}}.items():
+        label = f'{names[0]} {layer}'
+        if args.only not in label or layer.padding != 'SAME':
             continue
-        x = rng.normal(size=(layer.batch, layer.size, layer.size, layer.inputs))
-        w = rng.normal(size=(layer.kernel, layer.kernel, layer.inputs, layer.outputs))
-        x, w = x.astype(np.float32), w.astype(np.float32)
-        sides = {'ours': in_jax(ours, layer, x, w), 'lax': in_jax(plain, layer, x, w)}
+        x, w = (rng.normal(size=a.shape).astype(np.float32) for a in layer.arrays())
+        sides = {'ours': in_jax(Layer.apply, layer, x, w), 'lax': in_jax(plain, layer, x, w)}
         if torch:
             sides['torch'] = in_torch(layer, x, w)
         for direction in sides['ours']:
             ms = in_turn({side: runs[direction] for side, runs in sides.items()}, args.repeats)
             ratios = [f'{ms[s] / ms["ours"]:6.2f}x' if s in ms else '' for s in ('lax', 'torch')]
-            print(f'{layer!s:52} {direction:9} {ms["ours"]:8.1f} {ratios[0]:>7} {ratios[1]:>7}')
+            print(f'{label:64} {direction:9} {ms["ours"]:8.1f} {ratios[0]:>7} {ratios[1]:>7}')
 
 
 if __name__ == '__main__':

@@ -6,17 +6,17 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.runtime import parallel
-from gan_jax.runtime.cpu.threefry import GENERATOR
+from gan_jax.runtime.cpu import threefry
 
 
 def root(seed: int) -> jax.Array:
     """Return the root key of a seed."""
-    return jax.random.key(seed, impl=GENERATOR)
+    return jax.random.key(seed, impl=threefry.generator())
 
 
 def wrap(key_data: jax.Array) -> jax.Array:
     """Return the key that `jax.random.key_data` took apart."""
-    return jax.random.wrap_key_data(key_data, impl=GENERATOR)
+    return jax.random.wrap_key_data(key_data, impl=threefry.generator())
 
 
 def fold(key: jax.Array, purpose: str, step: jax.Array | int | None = None) -> jax.Array:

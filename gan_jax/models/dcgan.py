@@ -17,9 +17,8 @@ import jax
 from gan_jax import errors
 from gan_jax.errors import UserError
 from gan_jax.nn import activations, resample
-from gan_jax.nn.conv import Conv
+from gan_jax.nn.conv import Conv, Padding, out_size, transposed_size
 from gan_jax.nn.network import Network, each
-from gan_jax.runtime.cpu.shapes import Padding, out_size, transposed_size
 
 STEM_NORMS = {'channels': None, 'features': None}
 

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -84,10 +85,19 @@ def memory(stepper: Stepper) -> Memory:
 def flops_per_image(run: Run, runner: PhaseRunner) -> float:
     """Return the floating-point operations of a step by XLA's cost analysis, for each real image.
 
-    All networks, forwards and backwards, in a step in which every lazy part is due; counted in
-    the program as written, before a backend replaces parts by its own kernels, on one device.
+    All networks, forwards and backwards, in a step in which every lazy part is due, on one device.
     Convolutions count as they are defined, however few products compute them.
-    Accumulation is left out: a loop's body would be counted once.
+    """
+    step, shapes = step_of_one_device(run, runner)
+    with contractions.plain():
+        cost: Any = jax.jit(step).lower(*shapes).cost_analysis()
+    return float(cost['flops']) / jax.tree.leaves(runner.example)[0].shape[0]
+
+
+def step_of_one_device(run: Run, runner: PhaseRunner) -> tuple[Callable, tuple]:
+    """Return the training step as a function, and the shapes of what it takes.
+
+    It has the whole batch. Accumulation is left out: of a loop, the body would be seen once.
     """
     config = run.config.copy_and_resolve_references()
     config.accumulate = 1
@@ -96,6 +106,5 @@ def flops_per_image(run: Run, runner: PhaseRunner) -> float:
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), runner.example)
     state = jax.eval_shape(algorithm.init, run.key)
     ctx = Context(run.key, runner.phase)
-    with contractions.direct():
-        cost: Any = jax.jit(algorithm.train_step).lower(state, batch, ctx).cost_analysis()
-    return float(cost['flops']) / jax.tree.leaves(batch)[0].shape[0]
+    # a function of its own, so that it is traced however often it was before
+    return lambda *args: algorithm.train_step(*args), (state, batch, ctx)

@@ -8,9 +8,32 @@ import jax
 from gan_jax.nn import init
 from gan_jax.nn.reparametrise import Reparametrisation, plain
 from gan_jax.runtime.cpu import contractions
-from gan_jax.runtime.cpu.shapes import Geometry, Padding, out_size, pads, transposed_size
+from gan_jax.runtime.cpu.geometry import Geometry
 
 Initializer = Callable[..., jax.Array]
+Padding = str | int
+
+
+def pads(size: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
+    """Return the padding before and after one axis of a convolution's input."""
+    if padding == 'SAME':
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        return total // 2, total - total // 2
+    p = 0 if padding == 'VALID' else int(padding)
+    return p, p
+
+
+def out_size(size: int, kernel: int, stride: int, padding: Padding) -> int:
+    """Return the size of one axis after a convolution."""
+    return (size + sum(pads(size, kernel, stride, padding)) - kernel) // stride + 1
+
+
+def transposed_size(size: int, kernel: int, stride: int, padding: Padding) -> int:
+    """Return the size of one axis after a transposed convolution."""
+    if padding == 'SAME':
+        return size * stride
+    p = 0 if padding == 'VALID' else int(padding)
+    return (size - 1) * stride + kernel - 2 * p
 
 
 def conv2d(
@@ -24,8 +47,9 @@ def conv2d(
     low = tuple(pads(n, m, stride, padding)[0] for n, m in zip(size, k, strict=True))
     out = tuple(out_size(n, m, stride, padding) for n, m in zip(size, k, strict=True))
     geometry = Geometry(size, k, stride, low, out)
-    contract = contractions.output if contractions.ruled() else contractions.plain_output
-    return contract(x, kernel, geometry)
+    if contractions.chosen():
+        return contractions.output(x, kernel, geometry)
+    return contractions.plain_output(x, kernel, geometry)
 
 
 def conv_transpose2d(
@@ -47,8 +71,10 @@ def conv_transpose2d(
         transposed_size(n, m, stride, padding) + output_padding for n, m in zip(out, k, strict=True)
     )
     geometry = Geometry(size, k, stride, low, out)
-    ruled, plain = contractions.input_gradient, contractions.plain_input_gradient
-    return (ruled if contractions.ruled() else plain)(x, kernel.swapaxes(2, 3), geometry)
+    kernel = kernel.swapaxes(2, 3)
+    if contractions.chosen():
+        return contractions.input_gradient(x, kernel, geometry)
+    return contractions.plain_input_gradient(x, kernel, geometry)
 
 
 class Conv(nn.Module):

@@ -1,39 +1,30 @@
-"""What a process is told about its machine before jax starts: kernels, memory, caches."""
+"""Process set-up before JAX starts: XLA flags, allocator, cache."""
 
-import ctypes
 import os
 import pathlib
-import platform
 import warnings
 
 import jax
-import jaxlib
+
+from gan_jax.runtime.cpu import tuning
 
 DETERMINISTIC = '--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0'
-# XLA has two libraries for a CPU: YNNPACK is the quicker one for matrix products and sums, Eigen
-# for convolutions (20 to 40 % on x86-64; see docs/performance.md).
-KERNELS = (
-    '--xla_cpu_experimental_ynn_fusion_type='
-    'LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE'
-)
-# Those that know the flag: one that does not would end the process.
-KNOWN = ((0, 10), (0, 13))
-# mallopt's parameters: one arena, no mapped blocks, and nothing given back to the system
-MALLOC = {-8: 1, -4: 0, -1: 2**31 - 1, -2: 2**26}
 
 
 def set_up(deterministic: bool = False) -> None:
-    """Choose kernels, keep memory and compiled programs; call it before jax starts.
+    """Set XLA's flags, the allocator and the cache of programs; call it before jax starts.
 
     deterministic: have GPUs compute the same bits each time, at some cost: only kernels without
     atomic adds, and none chosen by timing. CPUs are repeatable by nature.
+
+    Raises:
+      UserError: GAN_JAX_CPU_TUNING is neither 'on' nor 'off'.
     """
-    version = tuple(map(int, jaxlib.__version__.split('.')[:2]))
-    if platform.machine() in ('x86_64', 'AMD64') and KNOWN[0] <= version < KNOWN[1]:
-        add_flags(KERNELS)
+    if tuning.enabled():
+        add_flags(tuning.xla_flags())
+        tuning.keep_memory()
     if deterministic:
         add_flags(DETERMINISTIC)
-    keep_memory()
     cache_compilations()
 
 
@@ -42,18 +33,6 @@ def add_flags(flags: str) -> None:
     there = os.environ.get('XLA_FLAGS', '')
     new = [flag for flag in flags.split() if flag.partition('=')[0] not in there]
     os.environ['XLA_FLAGS'] = ' '.join([there, *new]).strip()
-
-
-def keep_memory() -> None:
-    """Have glibc keep what is freed for the next step, where it is glibc.
-
-    A step on a CPU takes hundreds of megabytes anew each time. Memory that comes from the system
-    costs a page fault for each 4 kB, ten times what it takes to use it.
-    """
-    if platform.libc_ver()[0] == 'glibc':
-        libc = ctypes.CDLL(None)
-        for parameter, value in MALLOC.items():
-            libc.mallopt(parameter, value)
 
 
 def cache_compilations() -> None:

@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax.runtime.cpu import tiles
-from gan_jax.runtime.cpu.shapes import Geometry
+from gan_jax.runtime.cpu import tiles, tuning
+from gan_jax.runtime.cpu.geometry import Geometry
 
 # Fewer channels than THIN are those of images; from WIDE on, products of matrices are worth it.
 THIN, WIDE = 8, 64
@@ -203,19 +203,19 @@ input_gradient.defvjp(keep(input_gradient), input_gradient_rule)
 kernel_gradient.defvjp(keep(kernel_gradient), kernel_gradient_rule)
 
 
-DIRECT = contextvars.ContextVar('DIRECT', default=False)
+PLAIN = contextvars.ContextVar('PLAIN', default=False)
 
 
 @contextlib.contextmanager
-def direct() -> Iterator[None]:
-    """Have what is traced within written as on any other backend, as operations are counted."""
-    token = DIRECT.set(True)
+def plain() -> Iterator[None]:
+    """Trace with plain XLA convolutions, for FLOP counts."""
+    token = PLAIN.set(True)
     try:
         yield
     finally:
-        DIRECT.reset(token)
+        PLAIN.reset(token)
 
 
-def ruled() -> bool:
-    """Return whether the rules above choose."""
-    return jax.default_backend() == 'cpu' and not DIRECT.get()
+def chosen() -> bool:
+    """Return whether convolutions are traced as the rules above choose, not as XLA's own."""
+    return jax.default_backend() == 'cpu' and tuning.enabled() and not PLAIN.get()

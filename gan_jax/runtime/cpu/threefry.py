@@ -5,9 +5,13 @@ for each draw, and a step of a small network that draws for every example makes 
 the loops took most of the step (`benchmarks/compare.py`).
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.extend import random as extend
+
+from gan_jax.runtime.cpu import tuning
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
@@ -57,7 +61,7 @@ def _counters(shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
     return jnp.zeros_like(low), low
 
 
-GENERATOR = extend.define_prng_impl(
+FUSED = extend.define_prng_impl(
     key_shape=(2,),
     seed=seed,
     split=split,
@@ -66,3 +70,8 @@ GENERATOR = extend.define_prng_impl(
     name='threefry2x32_fused',
     tag='fry!',
 )
+
+
+def generator() -> Any:
+    """Return what to make keys with: the generator of this file, or jax's own of the same bits."""
+    return FUSED if tuning.enabled() else 'threefry2x32'

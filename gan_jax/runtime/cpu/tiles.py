@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax.runtime.cpu.shapes import Geometry
+from gan_jax.runtime.cpu.geometry import Geometry
 
 Matrix = Sequence[Sequence[float]]
 
