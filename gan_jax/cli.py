@@ -212,7 +212,9 @@ def define() -> flags.FlagValues:
     flags.DEFINE_string('weights', None, 'eval: file or run of the feature network.', **to)
     flags.DEFINE_integer('repeats', None, 'eval: draws, for a standard error.', 1, **to)
     flags.DEFINE_string('profile', '', 'train: START:STOP, steps to trace.', **to)
-    flags.DEFINE_string('shape', '', 'dryrun: HxWxC of the images; else the data is opened.', **to)
+    flags.DEFINE_string(
+        'shape', '', 'dryrun: [Nx]HxWxC of images; else the data is opened.', **to
+    )
     flags.DEFINE_float('rate', None, 'dryrun: images per second; else they are measured.', 0, **to)
     flags.DEFINE_string('coordinator', None, 'Several processes: host:port of the first.', **to)
     flags.DEFINE_integer('num_processes', None, 'Several processes: how many.', 1, **to)

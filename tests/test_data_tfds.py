@@ -18,6 +18,7 @@ from PIL import Image
 
 import launch
 from gan_jax import data
+from gan_jax.data import config
 from gan_jax.data.sources import tfds as tfds_source
 from gan_jax.errors import UserError
 
@@ -130,6 +131,17 @@ def test_what_is_not_read_is_said_and_what_is_asked_for_is_delivered(celeb_a, ca
     assert sorted(batch['identity'].ravel()) == list(range(100, 105))
     with pytest.raises(UserError, match=r"config.data.fields 'attribute' .did you mean"):
         opened(**keys, fields='attribute')
+
+
+def test_the_number_of_examples_is_that_of_the_split(celeb_a, tmp_path):
+    keys = {**data.defaults(), 'name': 'tfds', 'dataset': 'celeb_a', 'path': celeb_a}
+    assert config.count({**keys, 'split': 'train'}) == FACES['train']
+    assert config.count({**keys, 'split': 'train[:40%]'}) == 2
+    with pytest.raises(UserError, match=r"config.data.split='nope'"):
+        config.count({**keys, 'split': 'nope'})
+    argv = ['launch.py', '--mode=dryrun', '--config=configs/dcgan_celeba.py', '--shape=64x64x3']
+    with pytest.raises(UserError, match=r"write --shape=NxHxWxC .*'celeb_a' is not prepared"):
+        launch.main([*argv, f'--config.data.path={tmp_path}'])
 
 
 def test_a_path_that_does_not_exist_is_refused_at_once(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import math
 
 import jax
+import numpy as np
 import pytest
 
 from gan_jax import config as configs
@@ -62,6 +63,19 @@ def test_a_step_that_does_not_fit_is_said_not_to():
     assert memory.peak == 110 and found.fits is False
     assert any('does not fit' in text for _, text in dryrun.rows(found, given=True))
     assert found._replace(capacity=0).fits is None
+
+
+def test_an_epoch_is_as_long_as_the_data_or_asked_for(tmp_path):
+    np.save(tmp_path / 'x.npy', np.zeros((30, 4, 4), np.uint8))
+    array = {'data.name': 'array', 'data.path': str(tmp_path / 'x.npy'), 'duration': '3ep'}
+    assert dryrun.show(config(**array), '4x4x1', rate=1.0).images == 90
+    assert dryrun.show(config(duration='2ep'), '4x4x1', rate=1.0).images == 2 * 1797
+    assert dryrun.show(config(**array), '7x4x4x1', rate=1.0).images == 21
+    absent = config(**{**array, 'data.path': str(tmp_path / 'nowhere.npy')})
+    with pytest.raises(UserError, match=r"images of data.name='array' is unknown: write --shape=N"):
+        dryrun.show(absent, '4x4x1', rate=1.0)
+    absent.duration = '80img'
+    assert dryrun.show(absent, '4x4x1', rate=1.0).images == 80
 
 
 @pytest.mark.parametrize('shape', ['4', '4x4', '0x4x1', '4x4x1x1x1', 'axbxc', '4x4x1 '])

@@ -55,14 +55,23 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
 
 
-def constructor(name: str) -> type:
-    """Return the class of the source of a name; raises UserError for unknown names."""
+def module(name: str) -> Any:
+    """Return the module of the source of a name; raises UserError for unknown names."""
     if name not in names():
-        hint = errors.nearest(name, names())
-        raise errors.UserError(
-            f"no data source config.data.name='{name}'{hint}; there are: {', '.join(names())}"
-        )
-    return importlib.import_module(f'gan_jax.data.sources.{name}').Source
+        raise errors.unknown('data source config.data.name', name, names())
+    return importlib.import_module(f'gan_jax.data.sources.{name}')
+
+
+def count(config: Mapping[str, Any]) -> int:
+    """Return the number of examples that config.data has, without downloading any.
+
+    A source that could download has a function `count` of its own.
+
+    Raises:
+      UserError: the data is not there.
+    """
+    own = getattr(module(config['name']), 'count', None)
+    return own(config) if own else len(open_source(config))
 
 
 def open_source(config: Mapping[str, Any]) -> Any:
@@ -72,7 +81,7 @@ def open_source(config: Mapping[str, Any]) -> Any:
     use for it.
     """
     name = config['name']
-    source = constructor(name)
+    source = module(name).Source
     taken = inspect.signature(source).parameters
     for key, default in defaults().items():
         if key not in taken and key not in PIPELINE and config.get(key, default) != default:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.data import geometry, image_spec
+from gan_jax.data.config import count
 from gan_jax.data.protocol import Example
 from gan_jax.errors import UserError
 
@@ -37,22 +38,37 @@ class Source:
         return {name: values[0] for name, values in self.batch(np.array([index])).items()}
 
 
-def like(config: Any, shape: str = '') -> Source:
+def like(config: Any, shape: str = '', counted: bool = False) -> Source:
     """Return random images as a config's data would be; see `shape_of` for the rule.
 
+    counted: that there are as many matters, and not only their shape.
+
     Raises:
-      UserError: nothing tells the shape, or `shape` is none.
+      UserError: nothing tells the shape or the number, or `shape` is none.
     """
-    n, size = parse(shape) if shape else (2 * DISTINCT, shape_of(config.data))
-    return Source(size, n, config.model.get('classes', 0))
+    n, size = parse(shape) if shape else (0, shape_of(config.data))
+    if counted and not n:
+        n = count_of(config.data)
+    return Source(size, n or 2 * DISTINCT, config.model.get('classes', 0))
+
+
+def count_of(data: Any) -> int:
+    """Return the number of examples of a config's data; raises UserError where nothing tells."""
+    try:
+        return count(data)
+    except UserError as error:
+        raise UserError(
+            f'the number of images of data.name={data.name!r} is unknown: write --shape=NxHxWxC '
+            f'({error})'
+        ) from None
 
 
 def parse(text: str) -> tuple[int, tuple[int, int, int]]:
-    """Return (number of images, shape) of 'HxWxC', or of 'NxHxWxC'; raise UserError for others."""
+    """Return (number of images, 0 for any; shape) of '[Nx]HxWxC'; raise UserError for others."""
     if not re.fullmatch(r'([1-9]\d*x){2,3}[1-9]\d*', text):
         raise UserError(f'shape={text!r} is not allowed: write HxWxC or NxHxWxC, such as 32x32x3')
     *n, height, width, channels = map(int, text.split('x'))
-    return n[0] if n else 2 * DISTINCT, (height, width, channels)
+    return n[0] if n else 0, (height, width, channels)
 
 
 def shape_of(data: Any) -> tuple[int, int, int]:

@@ -42,8 +42,16 @@ class Estimate(NamedTuple):
 
 
 def show(config: Any, shape: str = '', rate: float | None = None) -> Estimate:
-    """Print what a config's run would take; see `estimate`."""
-    run = open_run(config, synthetic.like(config, shape) if shape else None)
+    """Print what a config's run would take; see `estimate`.
+
+    shape: '[Nx]HxWxC' of random images instead of the data; where the run's duration is in epochs
+    and no N is given, the data set itself says how many there are.
+
+    Raises:
+      UserError: it does not, since it is not there; see also `estimate`.
+    """
+    epochs = 'ep' in str(config.duration)
+    run = open_run(config, synthetic.like(config, shape, counted=epochs) if shape else None)
     for table in tables(run):
         print(table)
     found = estimate(run, rate)

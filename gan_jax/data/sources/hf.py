@@ -80,6 +80,13 @@ class Source(Encoded):
         return {**found, 'image': self.fitted(index, found['image'])}
 
 
+def count(config: Mapping[str, Any]) -> int:
+    """Return the number of examples of a local folder; raises UserError for a hub name."""
+    if not config['path']:
+        raise UserError(f"data set '{config['dataset']}' is on the hub")
+    return len(opened(str(pathlib.Path(config['path']).expanduser()), config['split'] or 'train'))
+
+
 def number(value: Any, name: str, field: Field) -> np.ndarray:
     """Return a value of a column; raises BadImage where it is absent or too large."""
     if value is None:

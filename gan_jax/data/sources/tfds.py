@@ -206,6 +206,14 @@ def class_names(name: str, feature: Any) -> tuple[str, ...]:
 
 def prepared(dataset: str, path: str) -> Any:
     """Return the builder of a data set that is prepared, preparing it where it is not."""
+    builder = built(dataset, path)
+    if not builder.is_prepared():
+        prepare(builder, dataset)
+    return builder
+
+
+def built(dataset: str, path: str) -> Any:
+    """Return the builder of a data set; raises UserError."""
     import tensorflow_datasets as tfds
 
     if not dataset:
@@ -219,16 +227,31 @@ def prepared(dataset: str, path: str) -> Any:
             "one to prepare it in, or '' for ~/tensorflow_datasets"
         )
     try:
-        builder = tfds.builder(dataset, data_dir=folder)
+        return tfds.builder(dataset, data_dir=folder)
     except ImportError as error:
         raise needs(dataset, error) from None
     except Exception as error:
         hint = nearest(dataset, tfds.list_builders(with_community_datasets=False))
-        line = str(error).splitlines()[0]
-        raise UserError(f"config.data.dataset='{dataset}' cannot be opened{hint}: {line}") from None
+        raise UserError(
+            f"config.data.dataset='{dataset}' cannot be opened{hint}: {first_line(error)}"
+        ) from None
+
+
+def count(config: Mapping[str, Any]) -> int:
+    """Return the number of examples of a split; raises UserError where it is not prepared."""
+    builder = built(config['dataset'], config['path'])
     if not builder.is_prepared():
-        prepare(builder, dataset)
-    return builder
+        raise UserError(f"data set '{config['dataset']}' is not prepared ({builder.data_path})")
+    split = config['split'] or 'train'
+    try:
+        return builder.info.splits[split].num_examples
+    except Exception as error:
+        raise UserError(f"config.data.split='{split}': {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error of the library, which may have many."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def needs(dataset: str, error: ImportError) -> UserError:
@@ -247,9 +270,8 @@ def prepare(builder: Any, dataset: str) -> None:
     except ImportError as error:
         raise needs(dataset, error) from None
     except Exception as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise UserError(
-            f"cannot prepare the data set '{dataset}' in {builder.data_path}: {line}"
+            f"cannot prepare the data set '{dataset}' in {builder.data_path}: {first_line(error)}"
         ) from None
 
 
@@ -302,5 +324,4 @@ def open_split(builder: Any, split: str) -> Any:
             f"prepare it again with file_format='array_record'"
         ) from None
     except Exception as error:
-        line = (str(error).splitlines() or [''])[0]
-        raise UserError(f"config.data.split='{split}': {line}") from None
+        raise UserError(f"config.data.split='{split}': {first_line(error)}") from None
