@@ -17,8 +17,8 @@ import jax
 import numpy as np
 import scipy.linalg
 
-from gan_jax.metrics import fid, prdc
-from gan_jax.metrics.inception import Inception
+from gan_jax.metrics.evaluators import fid, prdc
+from gan_jax.metrics.inception.network import Inception
 from gan_jax.runtime import process as machine
 
 Row = tuple[str, str, float, float]

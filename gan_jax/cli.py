@@ -12,7 +12,9 @@ from absl import flags
 from absl import logging as absl_logging
 
 from gan_jax import config as configs
+from gan_jax.core import keys
 from gan_jax.errors import UserError, nearest
+from gan_jax.metrics import options
 from gan_jax.runtime import parallel
 from gan_jax.runtime import process as machine
 
@@ -163,14 +165,14 @@ def _interpolate(config: Any, workdir: pathlib.Path, flags: Any) -> None:
 
 
 def _eval(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    from gan_jax.metrics import certificate
     from gan_jax.modes import evaluation
 
-    keys = ('metrics', 'num', 'features', 'resize', 'weights', 'repeats', 'seed')
-    changes = {key: flags[key].value for key in keys if flags[key].present}
+    names = (name for name, _ in keys.flat(options.of_a_run()))
+    changes = {name: flags[name].value for name in names if flags[name].present}
     out = pathlib.Path(flags.out) if flags.out else None
     for found in evaluation.evaluate_run(workdir, flags.step, changes, out):
-        error = found['standard_error']
-        print(found['metric'], f'{found["value"]:.6g}', f'+- {error:.2g}' if error else '')
+        print(certificate.line(found))
 
 
 def _dryrun(config: Any, workdir: pathlib.Path, flags: Any) -> None:
@@ -206,11 +208,9 @@ def define() -> flags.FlagValues:
         'step', None, 'sample, interpolate, eval: step of the checkpoint.', 0, **to
     )
     flags.DEFINE_string('out', None, 'sample, interpolate: folder to write to; eval: file.', **to)
-    flags.DEFINE_list('metrics', None, "eval: names such as fid,kid,prdc; else the config's.", **to)
-    flags.DEFINE_string('features', None, 'eval: inception, inception768 or classifier.', **to)
-    flags.DEFINE_string('resize', None, 'eval: legacy, tf1 or clean.', **to)
-    flags.DEFINE_string('weights', None, 'eval: file or run of the feature network.', **to)
-    flags.DEFINE_integer('repeats', None, 'eval: draws, for a standard error.', 1, **to)
+    for name, key in keys.flat(options.of_a_run()):
+        if name not in values:
+            flags.DEFINE_string(name, None, f'eval: {key.help}', **to)
     flags.DEFINE_string('profile', '', 'train: START:STOP, steps to trace.', **to)
     flags.DEFINE_string(
         'shape', '', 'dryrun: [Nx]HxWxC of images; else the data is opened.', **to

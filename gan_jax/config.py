@@ -9,9 +9,10 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import data, terms
-from gan_jax.core import losses, optim
+from gan_jax.core import keys, losses, optim
 from gan_jax.core.duration import Duration
 from gan_jax.errors import UserError, nearest
+from gan_jax.metrics import options
 from gan_jax.runtime import parallel
 from gan_jax.terms.passes import PASSES
 
@@ -72,19 +73,7 @@ def base() -> ConfigDict:
                 'best': '',
                 'best_mode': 'min',
             },
-            'eval': {
-                'every': '0st',
-                'metrics': (),
-                'split': '',
-                'num': 10_000,
-                'num_real': 0,
-                'features': 'inception',
-                'resize': 'legacy',
-                'weights': '',
-                'repeats': 1,
-                'seed': 0,
-                'batch_size': 32,
-            },
+            'eval': {'every': '0st', **keys.defaults(options.of_a_run())},
         }
     )
 

@@ -2,13 +2,20 @@
 
 import json
 
+import numpy as np
 import pytest
 import runs
+from PIL import Image
+from sklearn.datasets import load_digits
 
-from gan_jax import cli, models, train
+from gan_jax import cli, data, models, train
 from gan_jax import config as configs
-from gan_jax.core import optim
+from gan_jax.algorithms.protocol import Maker, Procedure
+from gan_jax.core import keys, optim
+from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError
+from gan_jax.metrics import __main__ as command
+from gan_jax.metrics import options
 from gan_jax.modes import evaluation
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.writers import read_lines
@@ -50,10 +57,12 @@ def evaluations(classifier):
 def test_values_are_logged_and_certified(measured):
     lines = [x for x in read_lines(measured / 'metrics.jsonl') if 'classifier-frechet' in x]
     assert [line['step'] for line in lines] == [20, 40, 60]
+    generator = {'maker': 'g', 'options': None, 'ema': True}
     for line in lines:
         found = json.loads((measured / 'evaluations' / f'{line["step"]}.json').read_text())
         assert found[0]['value'] == pytest.approx(line['classifier-frechet'])
         assert line['classifier-frechet'] > 0
+        assert {k: found[0]['generator'][k] for k in generator} == generator
     assert json.loads((measured / 'result.json').read_text())['metrics']['classifier-frechet'] > 0
 
 
@@ -91,5 +100,96 @@ def test_nothing_to_evaluate_is_refused(classifier):
 
 def test_an_unknown_metric_is_refused_before_training(classifier, tmp_path):
     config = runs.small(**{**evaluations(classifier), 'eval.metrics': ('fdi',)})
-    with pytest.raises(UserError, match=r"no metric 'fdi' \(did you mean 'fid'"):
+    with pytest.raises(UserError, match=r"unknown metric 'fdi' \(did you mean 'fid'"):
         train.train(config, tmp_path / 'run')
+
+
+class Translation(Procedure):
+    """Make b of b, darkened by psi, and b of a."""
+
+    def makers(self):
+        """Return both."""
+
+        def same(state, key, n, given, label, psi):
+            return (given['b'] + 1) * psi - 1
+
+        def other(state, key, n, given, label):
+            return given['a']
+
+        return {
+            'same': Maker('b', same, given=('b',), options={'psi': 1.0}),
+            'ab': Maker('b', other, given=('a',)),
+        }
+
+
+@pytest.fixture
+def two_sets(classifier, tmp_path):
+    """Return the config of an evaluation on two folders of digits, which have a split for tests."""
+    digits = (load_digits().images * (255 / 16)).round().astype(np.uint8)
+    for i, name in enumerate(('trainA', 'trainB', 'testA', 'testB')):
+        (tmp_path / name).mkdir()
+        for j in range(20 + 10 * i):
+            Image.fromarray(digits[100 * i + j]).save(tmp_path / name / f'{j}.png')
+    config = runs.small(**evaluations(classifier))
+    config.data.update({'name': 'unpaired', 'path': str(tmp_path)})
+    config.eval.update({'metrics': ('swd',), 'num': 50, 'num_real': 0, 'split': 'test'})
+    return config
+
+
+def measure(config):
+    """Return the certificates of `Translation`, by metric."""
+    source = data.open_source(config.data)
+    opened = evaluation.open_evaluation(config, source, Translation())
+    return {c['metric']: c for c in opened.certificates(TrainState.create({}), 7)}
+
+
+def test_every_maker_is_measured_against_its_field_on_the_held_out_split(two_sets):
+    found = measure(two_sets)
+    assert set(found) == {'same/classifier-swd', 'ab/classifier-swd'}
+    same, other = found['same/classifier-swd'], found['ab/classifier-swd']
+    # 50 images are in testB, 30 in trainB
+    assert (same['real']['count'], same['real']['split']) == (50, 'test')
+    assert same['value'] == pytest.approx(0, abs=1e-4)
+    assert other['value'] > 0.1
+    assert (other['generator']['maker'], other['generator']['options']) == ('ab', None)
+
+
+def test_options_of_a_maker_reach_it_and_the_certificate(two_sets):
+    two_sets.eval.options = ('psi=0.5',)
+    same = measure(two_sets)['same/classifier-swd']
+    assert same['generator']['options'] == {'psi': 0.5}
+    assert same['value'] > 0.1
+    two_sets.eval.options = ('phi=0.5',)
+    with pytest.raises(UserError, match=r"unknown option in eval\.options 'phi'.*; available: psi"):
+        measure(two_sets)
+    two_sets.eval.options = ('psi',)
+    with pytest.raises(UserError, match='write NAME=VALUE'):
+        measure(two_sets)
+
+
+def test_without_a_split_the_reference_is_what_is_trained_on(two_sets):
+    two_sets.eval.split = ''
+    assert measure(two_sets)['ab/classifier-swd']['real']['count'] == 30
+
+
+def test_the_loop_the_mode_and_the_command_have_one_set_of_options():
+    declared = dict(keys.flat(options.declared()))
+    assert {'metrics', 'num', 'kid.subset_size', 'prdc.k'} <= set(declared)
+    config, flags = configs.base().eval, cli.define()
+    parser = vars(command.parser().parse_args(['a', 'b', *(f'--{name}=1' for name in declared)]))
+    for name, key in declared.items():
+        assert configs.node(config, name) == key.default
+        assert name in flags
+        assert parser[name] == '1'
+
+
+def test_options_are_checked_alike_everywhere(classifier, measured, capsys):
+    said = 'subset_size=1 is not allowed: it must be an int, at least 2'
+    config = runs.small(**{**evaluations(classifier), 'eval.kid.subset_size': 1})
+    source = data.open_source(config.data)
+    with pytest.raises(UserError, match=rf'eval\.kid\.{said}'):
+        evaluation.open_evaluation(config, source, Translation())
+    with pytest.raises(UserError, match=rf'--kid\.{said}'):
+        evaluation.evaluate_run(measured, None, {'kid.subset_size': '1'}, None)
+    assert command.main(['digits', 'digits', '--kid.subset_size=1']) == 2
+    assert f'--kid.{said}' in capsys.readouterr().err

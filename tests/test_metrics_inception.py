@@ -8,9 +8,13 @@ import pytest
 from PIL import Image, ImageFilter
 
 from gan_jax.errors import UserError
-from gan_jax.metrics import features, fid, weights
-from gan_jax.metrics.inception import TAPS, Inception
-from gan_jax.metrics.resize import RESIZERS, enlarge, resize
+from gan_jax.metrics import features
+from gan_jax.metrics.evaluators import fid
+from gan_jax.metrics.features import inception
+from gan_jax.metrics.inception import weights
+from gan_jax.metrics.inception.network import TAPS, Inception
+from gan_jax.metrics.inception.resize import RESIZERS, enlarge, resize
+from gan_jax.modes import inference
 
 RELATIVE = 1e-4
 
@@ -116,20 +120,22 @@ def test_resizers_keep_constant_images(how):
 def test_bad_names_and_channels_are_refused():
     with pytest.raises(UserError, match=r"did you mean 'clean'"):
         resize(np.zeros((1, 2, 2, 3)), 'claen')
-    with pytest.raises(UserError, match="no features 'inceptoin'"):
-        features.make('inceptoin')
+    with pytest.raises(UserError, match="unknown features 'inceptoin'"):
+        features.make('inceptoin', 'legacy', '', inference.load)
     with pytest.raises(UserError, match='not 2 channels'):
-        features.three_channels(np.zeros((1, 2, 2, 2), np.uint8))
+        inception.three_channels(np.zeros((1, 2, 2, 2), np.uint8))
 
 
 def test_early_weights_are_no_fid(data_file):
     path = data_file('inception_2015_768.npz')
     with pytest.raises(UserError, match='--features=inception768'):
-        features.make('inception', 'legacy', str(path))
+        features.make('inception', 'legacy', str(path), inference.load)
 
 
 def test_fid768_grows_with_noise_with_blur_and_with_a_missing_class(data_file):
-    extractor = features.make('inception768', 'legacy', str(data_file('inception_2015_768.npz')))
+    extractor = features.make(
+        'inception768', 'legacy', str(data_file('inception_2015_768.npz')), inference.load
+    )
     with np.load(data_file('cifar10_train_first4000_lossless.npz')) as data:
         kinds = [data['images'][data['labels'] == label][:8] for label in (0, 1)]
     clean = np.concatenate(kinds)

@@ -11,15 +11,17 @@ from gan_jax import data, models
 from gan_jax.core import optim
 from gan_jax.errors import UserError
 from gan_jax.metrics import __main__ as command
-from gan_jax.metrics import certificate, classifier, evaluate, features, sets
-from gan_jax.metrics.comparison import Protocol, compare_sets
-from gan_jax.metrics.evaluate import Options
-from gan_jax.metrics.evaluator import Evaluator
-from gan_jax.metrics.features import Extractor
+from gan_jax.metrics import certificate, evaluators, features, sets
+from gan_jax.metrics.comparison import Protocol, Reference, compare_generator, compare_sets
+from gan_jax.metrics.evaluators.protocol import title
+from gan_jax.metrics.features import cache as kept
+from gan_jax.metrics.features.extract import extract
+from gan_jax.metrics.features.protocol import Extractor
 from gan_jax.models.classifier import Classifier
+from gan_jax.modes import inference
 from gan_jax.train import train
 
-SMALL = Options(kid_subsets=3, kid_subset_size=10, splits=2)
+SMALL = {'kid': {'subsets': 3, 'subset_size': 10}, 'is': {'splits': 2}}
 EVERY = ('fid', 'kid', 'mmd2', 'prdc', 'swd', 'is', 'fid-per-class', 'label-accuracy',
          'class-coverage')  # fmt: skip
 
@@ -41,6 +43,11 @@ def mean_colours(name='classifier', calls=None):
         return rows, np.tile(rows, (1, 3))[:, :10]
 
     return Extractor(name, 'legacy', 'f' * 64, 'none', apply)
+
+
+def protocol(*metrics, **numbers):
+    """Return a protocol with small options of its metrics."""
+    return Protocol.of({'metrics': metrics, **SMALL, **numbers})
 
 
 def digits(**keys):
@@ -104,30 +111,30 @@ class TestFeatures:
 
         images = np.ones((9, 2, 2, 1), np.uint8)
         images[7] = 0
-        extractor = Extractor('classifier', 'none', '', '', apply)
+        extractor, made = Extractor('classifier', 'none', '', '', apply), image_set(images)
         with pytest.raises(UserError, match='example 7 of made has features with NaN'):
-            features.of_set(extractor, image_set(images), np.arange(9), 4)
+            extract(extractor, made.batches(np.arange(9), 4), made.image_name)
 
     def test_the_cache_is_by_content_network_and_resizer(self, cache):
         calls = []
         extractor, images = mean_colours(calls=calls), digits()
-        first, digest = features.reference(extractor, images, np.arange(50), 16)
+        first, digest = kept.reference(extractor, images, np.arange(50), 16)
         n = len(calls)
-        again, same = features.reference(extractor, images, np.arange(50), 16)
+        again, same = kept.reference(extractor, images, np.arange(50), 16)
         assert (len(calls), same) == (n, digest)
         np.testing.assert_array_equal(first.features, again.features)
         np.testing.assert_array_equal(first.labels, again.labels)
-        features.reference(extractor._replace(resize='clean'), images, np.arange(50), 16)
-        features.reference(extractor._replace(sha256='0'), images, np.arange(50), 16)
-        features.reference(extractor, images, np.arange(49), 16)
+        kept.reference(extractor._replace(resize='clean'), images, np.arange(50), 16)
+        kept.reference(extractor._replace(sha256='0'), images, np.arange(50), 16)
+        kept.reference(extractor, images, np.arange(49), 16)
         assert len(list((cache / 'features').iterdir())) == 4
 
     def test_a_broken_cache_file_is_computed_anew(self, cache):
         extractor, images = mean_colours(), digits()
-        first, _ = features.reference(extractor, images, np.arange(20), 16)
+        first, _ = kept.reference(extractor, images, np.arange(20), 16)
         (path,) = (cache / 'features').iterdir()
         path.write_bytes(path.read_bytes()[:100])
-        again, _ = features.reference(extractor, images, np.arange(20), 16)
+        again, _ = kept.reference(extractor, images, np.arange(20), 16)
         np.testing.assert_array_equal(first.features, again.features)
 
     def test_an_interrupted_extraction_leaves_no_cache(self, cache):
@@ -136,14 +143,14 @@ class TestFeatures:
 
         extractor = mean_colours()._replace(apply=apply)
         with pytest.raises(KeyboardInterrupt):
-            features.reference(extractor, digits(), np.arange(20), 16)
+            kept.reference(extractor, digits(), np.arange(20), 16)
         assert not cache.exists()
 
 
 class TestCertificates:
     def run(self, fake=None, **keys):
-        protocol = Protocol(EVERY, 60, 90, batch_size=32, options=SMALL)._replace(**keys)
-        return compare_sets(digits(), fake or digits(), mean_colours(), protocol)
+        chosen = {'metrics': EVERY, 'num': 60, 'num_real': 90, **SMALL, **keys}
+        return compare_sets(digits(), fake or digits(), mean_colours(), Protocol.of(chosen))
 
     def test_every_result_says_what_it_depends_on(self):
         results = {r['metric']: r for r in self.run()}
@@ -178,7 +185,7 @@ class TestCertificates:
             raise AssertionError
 
         extractor = mean_colours()._replace(apply=apply)
-        protocol = Protocol(('kid',), 90, 999)
+        protocol = Protocol.of({'metrics': ('kid',), 'num': 90, 'num_real': 999})
         with pytest.raises(UserError, match='kid needs at least 1000 images; real has 999'):
             compare_sets(digits(), digits(), extractor, protocol)
 
@@ -194,7 +201,7 @@ class TestCertificates:
 
     @pytest.mark.parametrize(
         'path', ['real.digest', 'real.count', 'fake.count', 'features.resize', 'features.sha256',
-                 'features.network', 'version', 'generator.truncation', 'parameters']
+                 'features.network', 'version', 'generator.options', 'parameters']
     )  # fmt: skip
     def test_different_protocols_are_refused_by_name(self, path):
         (a,), (b,) = self.run(metrics=('fid',)), self.run(metrics=('fid',))
@@ -208,31 +215,32 @@ class TestCertificates:
 
 
 def test_names_hold_network_and_resizer():
-    fid = mean_colours('inception')
-    assert evaluate.title('fid', fid) == 'fid-legacy'
-    assert evaluate.title('fid', fid._replace(resize='clean')) == 'fid-clean'
-    assert evaluate.title('fid', mean_colours('inception768')) == 'fid768-legacy'
-    assert evaluate.title('fid-per-class', fid) == 'fid-per-class-legacy'
-    assert evaluate.title('fid', mean_colours()) == 'classifier-frechet'
+    fid, metric = mean_colours('inception'), evaluators.build(['fid'], {})['fid']
+    assert title('fid', metric, fid) == 'fid-legacy'
+    assert title('fid', metric, fid._replace(resize='clean')) == 'fid-clean'
+    assert title('fid', metric, mean_colours('inception768')) == 'fid768-legacy'
+    assert title('fid-per-class', metric, fid) == 'fid-per-class-legacy'
+    assert title('fid', metric, mean_colours()) == 'classifier-frechet'
 
 
-class TestEvaluator:
+class TestGenerator:
     def images(self, seed, number, n, labels):
         rng = np.random.default_rng([seed, number])
         return rng.integers(0, 256, (n, 8, 8, 1), np.uint8)
 
-    def test_a_generator_is_evaluated_again_and_again(self):
+    def test_a_generator_is_measured_again_and_again(self):
         calls = []
-        protocol = Protocol(('fid', 'prdc'), 40, 60, batch_size=16)
-        evaluator = Evaluator(digits(), mean_colours(calls=calls), protocol)
-        first = dict(evaluator.run(self.images, {'step': 1}))
+        chosen = protocol('fid', 'prdc', num=40, num_real=60, batch_size=16)
+        reference = Reference(digits(), mean_colours(calls=calls), chosen)
+        first = compare_generator(reference, self.images, {'step': 1})
         n = len(calls)
-        assert dict(evaluator.run(self.images, {'step': 2})) == first
+        again = compare_generator(reference, self.images, {'step': 3, 'ema': True})
+        assert [r['value'] for r in again] == [r['value'] for r in first]
         # the reference is not computed again
         assert len(calls) - n == 3
-        (result, *_) = evaluator.certificates(self.images, {'step': 3, 'ema': True})
-        assert result['generator'] == {'step': 3, 'ema': True, 'digest': None, 'truncation': None}
-        assert result['fake']['count'] == 40
+        about = {'step': 3, 'ema': True, 'digest': None, 'maker': None, 'options': None}
+        assert again[0]['generator'] == about
+        assert again[0]['fake']['count'] == 40
 
     def test_labels_follow_the_reference(self):
         asked = []
@@ -241,14 +249,10 @@ class TestEvaluator:
             asked.append(labels)
             return self.images(seed, number, n, labels)
 
-        protocol = Protocol(('label-accuracy',), 40, batch_size=16)
-        dict(Evaluator(digits(), mean_colours(), protocol, conditional=True).run(sample))
+        chosen = protocol('label-accuracy', num=40, batch_size=16)
+        compare_generator(Reference(digits(), mean_colours(), chosen), sample, {}, labelled=True)
         assert [len(a) for a in asked] == [16, 16, 16]
         assert set(np.concatenate(asked)) <= set(range(10))
-
-    def test_a_generator_must_make_something(self):
-        with pytest.raises(UserError, match='num=0'):
-            Evaluator(digits(), mean_colours(), Protocol())
 
 
 @pytest.fixture(scope='module')
@@ -273,7 +277,7 @@ class TestClassifier:
         out = tmp_path / 'out.json'
         status = command.main(
             ['digits', 'digits', '--features=classifier', f'--weights={run}', f'--out={out}',
-             '--metrics=label-accuracy,class-coverage,fid,is', '--batch-size=599']
+             '--metrics=label-accuracy,class-coverage,fid,is', '--batch_size=599']
         )  # fmt: skip
         assert status == 0
         results = certificate.read(out)
@@ -286,21 +290,21 @@ class TestClassifier:
         assert json.loads(capsys.readouterr().out)[0]['difference'] == 0
 
     def test_other_sizes_and_other_runs_are_refused(self, run, tmp_path):
-        extractor = classifier.extractor(run)
-        with pytest.raises(UserError, match='give --size'):
+        extractor = features.make('classifier', '', str(run), inference.load)
+        with pytest.raises(UserError, match=r'give --data\.size'):
             extractor.apply(np.zeros((1, 9, 8, 1), np.uint8))
         with pytest.raises(UserError, match='--weights='):
-            classifier.extractor('')
+            features.make('classifier', '', '', inference.load)
 
     def test_stacked_counts_modes_by_channel(self, run, tmp_path):
         images = np.concatenate([b.images for b in digits().batches(np.arange(90), 90)])
         labels = np.concatenate([b.labels for b in digits().batches(np.arange(90), 90)])
         rgb = np.stack([images[:30, ..., 0], images[30:60, ..., 0], images[60:, ..., 0]], -1)
         np.save(tmp_path / 'x.npy', rgb)
-        extractor = classifier.extractor(run)
+        extractor = features.make('classifier', '', str(run), inference.load)
         channelwise = extractor._replace(apply=lambda x: extractor.apply(x[..., :1]))
         made = sets.open_set(str(tmp_path / 'x.npy'))
-        results = compare_sets(made, made, channelwise, Protocol(('stacked',)))
+        results = compare_sets(made, made, channelwise, protocol('stacked'))
         truth = len(set(labels[:30] * 100 + labels[30:60] * 10 + labels[60:]))
         assert abs(results[0]['value'] - truth) <= 3
 
@@ -316,8 +320,18 @@ class TestCommandLine:
         ('argv', 'message'),
         [
             (['digits'], 'required: fake'),
-            (['digits', 'digits', '--metrics=fd'], "no metric 'fd' (did you mean 'fid'?)"),
-            (['digits', 'digits', '--resize=lanczos', '--weights=x'], "no resizer 'lanczos'"),
+            (
+                ['digits', 'digits', '--metrics=fd'],
+                "unknown metric 'fd' (did you mean 'fid'?); available: ",
+            ),
+            (
+                ['digits', 'digits', '--resize=lanczos'],
+                "unknown --resize 'lanczos'; available: legacy",
+            ),
+            (['digits', 'digits', '--features=incepton'], "(did you mean 'inception'?)"),
+            (['digits', 'digits', '--num=many'], "--num='many' is not allowed: it must be an int"),
+            (['digits', 'digits', '--kid.subset_size=1'], 'must be an int, at least 2'),
+            (['digits', 'digits', '--data.path=x', '--weights=y'], 'means nothing to the source'),
             (['digits', 'digits', '--weights=nowhere.pth'], "no weights file 'nowhere.pth'"),
             (['nowhere/at/all', 'digits'], "no file, folder or data set 'nowhere/at/all'"),
             (['compare', 'a.json'], 'two files'),

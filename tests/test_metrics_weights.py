@@ -5,7 +5,8 @@ import os
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.metrics import weights
+from gan_jax.metrics import files
+from gan_jax.metrics.inception import weights
 
 
 def write(path, content):
@@ -47,7 +48,7 @@ class TestLocate:
 
         monkeypatch.setattr(os, 'replace', broken)
         with pytest.raises(KeyboardInterrupt):
-            weights.atomic(tmp_path / 'x.json', b'half')
+            files.write(tmp_path / 'x.json', b'half')
         assert not list(tmp_path.iterdir())
 
 

@@ -2,18 +2,24 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from absl import logging as absl_logging
 
+from gan_jax.core import keys
 from gan_jax.errors import UserError
+from gan_jax.metrics import certificate, features, options, sets
+from gan_jax.metrics.comparison import Protocol, compare_sets
+from gan_jax.modes import inference
+from gan_jax.runtime import process
 
 USAGE = """\
 python -m gan_jax.metrics REAL FAKE [--metrics=fid,kid,prdc] [--features=inception] ...
 python -m gan_jax.metrics compare A.json B.json
 
-REAL and FAKE: a folder, zip or tar of images, a .npy or .npz, or a data set, NAME[:SPLIT]."""
+REAL and FAKE: a folder, zip or tar of images, a .npy or .npz, or a data set, NAME[:SPLIT].
+--data.KEY=VALUE sets a key of config.data for both, --real.KEY and --fake.KEY for one."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,64 +30,68 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """Return the parser of a comparison of two sets."""
-    result = Parser(prog='gan_jax.metrics', usage=USAGE, allow_abbrev=False)
+    """Return the parser of a comparison of two sets; flags that are not given are absent."""
+    result = Parser(
+        prog='gan_jax.metrics',
+        usage=USAGE,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
     add = result.add_argument
     add('real')
     add('fake')
-    add('--metrics', default='fid', help='fid, kid, mmd2, prdc, is, swd, pyramid, fid-per-class,'
-        ' label-accuracy, class-coverage, stacked')  # fmt: skip
-    add('--features', default='inception', help='inception, inception768 or classifier')
-    add('--resize', default='legacy', help='legacy (pytorch-fid), tf1 (torch-fidelity) or clean')
-    add('--num', type=int, default=0, help='fake images, 0 for all')
-    add('--num-real', type=int, default=0, help='real images, 0 for all')
-    add('--seed', type=int, default=0)
-    add('--repeats', type=int, default=1, help='draws, for a standard error over them')
-    add('--batch-size', type=int, default=32)
-    add('--k', type=int, default=0, help='neighbours of prdc; 0: 3 and 5')
-    add('--subsets', type=int, default=100, help='of KID')
-    add('--subset-size', type=int, default=1000, help='of KID')
-    add('--splits', type=int, default=10, help='of the Inception Score')
-    add('--weights', default='', help="a weights file, or a classifier's run folder")
-    add('--data-dir', default='', help='where named data sets lie')
-    add('--size', default='', help='bring images to this size first, by the data source')
-    add('--range', default='[-1,1]', choices=('[-1,1]', '[0,1]'), help='what floats mean')
     add('--out', default='', help='write the certificates here, as JSON')
+    for name, key in keys.flat(options.declared()):
+        default = f' Default: {key.default}.' if key.default else ''
+        add(f'--{name}', help=(key.help + default).replace('%', '%%'))
+    for side in ('data', 'real', 'fake'):
+        for name, default in sets.options().items():
+            add(f'--{side}.{name}', type=type(default), help=argparse.SUPPRESS)
     return result
 
 
 def evaluate(argv: Sequence[str]) -> None:
     """Measure, print one line per metric, and write or print the certificates."""
-    flags = parser().parse_args(argv)
-    # after the flags: --help need not wait for jax
-    from gan_jax.metrics import certificate, features, sets
-    from gan_jax.metrics.comparison import Protocol, compare_sets
-    from gan_jax.metrics.evaluate import Options, check
-    from gan_jax.runtime import process as machine
-
-    machine.set_up()
-    options = Options(flags.k, flags.subsets, flags.subset_size, flags.splits)
-    protocol = Protocol(
-        check(flags.metrics.split(',')), flags.num, flags.num_real, flags.seed, flags.repeats,
-        flags.batch_size, options,
-    )  # fmt: skip
-    keys = {'path': flags.data_dir, 'size': flags.size, 'span': flags.range}
-    real, fake = (sets.open_set(text, **keys) for text in (flags.real, flags.fake))
-    extractor = features.make(flags.features, flags.resize, flags.weights)
+    flags = vars(parser().parse_args(argv))
+    names = dict(keys.flat(options.declared()))
+    given = {name: value for name, value in flags.items() if name in names}
+    chosen = {**keys.defaults(options.declared()), 'metrics': ('fid',)}
+    merge(chosen, options.parse(given, options.declared()))
+    process.set_up()
+    protocol = Protocol.of(chosen)
+    real, fake = (
+        sets.open_set(flags[side], **of(flags, 'data') | of(flags, side))
+        for side in ('real', 'fake')
+    )
+    extractor = features.make(
+        chosen['features'], chosen['resize'], chosen['weights'], inference.load
+    )
     results = compare_sets(real, fake, extractor, protocol)
-    if not flags.out:
+    if not flags['out']:
         print(certificate.encode(results), end='')
         return
-    certificate.write(flags.out, results)
+    certificate.write(flags['out'], results)
     for result in results:
-        error = result['standard_error']
-        print(f'{result["metric"]} {result["value"]:.6g}', f'+- {error:.2g}' if error else '')
+        print(certificate.line(result))
+
+
+def of(flags: Mapping[str, Any], side: str) -> dict[str, Any]:
+    """Return the keys of config.data that one side is given."""
+    prefix = f'{side}.'
+    return {k.removeprefix(prefix): v for k, v in flags.items() if k.startswith(prefix)}
+
+
+def merge(into: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Replace options by those that are given, node by node."""
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            merge(into[name], value)
+        else:
+            into[name] = value
 
 
 def compare(argv: Sequence[str]) -> None:
     """Print the difference of every metric that two files of certificates share."""
-    from gan_jax.metrics import certificate
-
     if len(argv) != 2:
         raise UserError('compare takes two files of certificates')
     a, b = (certificate.read(path) for path in argv)

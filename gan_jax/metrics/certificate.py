@@ -5,12 +5,15 @@ import json
 import os
 import pathlib
 import platform
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 
 from gan_jax.errors import UserError
-from gan_jax.metrics import weights
+from gan_jax.metrics import files
+from gan_jax.metrics.evaluators.protocol import Value
+from gan_jax.metrics.features.protocol import Extractor
 
 VERSION = 1
 PACKAGES = ('flax', 'jax', 'jaxlib', 'numpy', 'pillow', 'scipy')
@@ -26,13 +29,57 @@ PROTOCOL = (
     'features.resize',
     'features.sha256',
     'features.conversion',
+    'generator.maker',
     'generator.ema',
-    'generator.truncation',
+    'generator.options',
 )
 FIELDS = (
     'metric', 'value', 'standard_error', 'standard_error_over', 'version', 'parameters', 'real',
     'fake', 'features', 'generator', 'seed', 'repeats', 'packages', 'hardware', 'seconds',
 )  # fmt: skip
+
+
+# what a certificate says of a generator; options are the maker's, None where it has none
+GENERATOR = ('digest', 'step', 'ema', 'maker', 'options')
+
+
+class Sides(NamedTuple):
+    """Hold what a certificate says of the real images, the fakes, and their generator."""
+
+    real: Mapping[str, Any]
+    fake: Mapping[str, Any]
+    generator: Mapping[str, Any]
+
+
+def certify(
+    values: Sequence[Value], extractor: Extractor, sides: Sides, about: Mapping[str, Any]
+) -> list[dict]:
+    """Return the certificate of each value; about holds the seed, the repeats and the seconds."""
+    shared = {
+        'real': dict(sides.real),
+        'fake': dict(sides.fake),
+        'features': {
+            'network': extractor.name,
+            'resize': extractor.resize,
+            'sha256': extractor.sha256,
+            'conversion': extractor.note,
+        },
+        'generator': {key: sides.generator.get(key) for key in GENERATOR},
+        **about,
+        **environment(),
+    }
+    return [
+        {
+            **shared,
+            'metric': v.metric,
+            'value': v.value,
+            'version': v.version,
+            'parameters': v.parameters,
+            'standard_error': v.error,
+            'standard_error_over': v.over,
+        }
+        for v in values
+    ]
 
 
 def environment() -> dict[str, Any]:
@@ -59,7 +106,13 @@ def encode(certificates: Any) -> str:
 
 def write(path: str | pathlib.Path, certificates: list[dict]) -> None:
     """Write certificates as a JSON list, whole or not at all."""
-    weights.atomic(pathlib.Path(path), encode(certificates).encode())
+    files.write(pathlib.Path(path), encode(certificates).encode())
+
+
+def line(certificate: Mapping[str, Any]) -> str:
+    """Return a value in one line, with its standard error where that is known."""
+    value, error = certificate['value'], certificate['standard_error']
+    return f'{certificate["metric"]} {value:.6g}' + (f' +- {error:.2g}' if error else '')
 
 
 def read(path: str | pathlib.Path) -> dict[str, dict]:

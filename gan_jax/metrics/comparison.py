@@ -1,4 +1,4 @@
-"""Measure two sets of images against each other, and certify what comes out."""
+"""Measure two sets of images, or a generator and a set, and certify what comes out."""
 
 import functools
 import hashlib
@@ -9,26 +9,56 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.metrics import certificate, evaluate, features, sets
-from gan_jax.metrics.evaluate import Options, Pair, Value
-from gan_jax.metrics.features import Extractor, Features
+from gan_jax.metrics import evaluators, options, sets
+from gan_jax.metrics.certificate import Sides, certify
+from gan_jax.metrics.evaluators import protocol as evaluating
+from gan_jax.metrics.evaluators.protocol import Evaluator, Pair, Value
+from gan_jax.metrics.features import cache
+from gan_jax.metrics.features.extract import extract
+from gan_jax.metrics.features.protocol import Extractor, Features
 from gan_jax.metrics.sets import Batch, ImageSet
+
+# images of a generator where eval.num is 0
+GENERATED = 10_000
+# (seed, number of the batch, images wanted, their labels or None) -> uint8 [n, H, W, C]
+SampleFn = Callable[[int, int, int, np.ndarray | None], np.ndarray]
 
 
 class Protocol(NamedTuple):
     """What to measure and how; repeats > 1 gives the standard error over the repeats."""
 
-    metrics: tuple[str, ...] = ('fid',)
+    metrics: Mapping[str, Evaluator]
     num: int = 0
     num_real: int = 0
     seed: int = 0
     repeats: int = 1
     batch_size: int = 32
-    options: Options = Options()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> 'Protocol':
+        """Return the protocol that the options of an evaluation describe; see `options`.
+
+        Raises:
+          UserError: no metric, or an unknown one.
+        """
+        numbers = {key: given[key] for key in cls._fields[1:] if key in given}
+        return cls(evaluators.build(options.split(given['metrics']), given), **numbers)
+
+    def check(self, real: int, fake: int) -> None:
+        """Refuse too few images before any features are computed.
+
+        Raises:
+          UserError: names the metric, the set, and how many images it needs.
+        """
+        for name, evaluator in self.metrics.items():
+            for who, count in (('real', real), ('fake', fake)):
+                if count < evaluator.needs():
+                    least = evaluator.needs()
+                    raise UserError(f'{name} needs at least {least} images; {who} has {count}')
 
 
 class Fakes(NamedTuple):
-    """One draw of fake images: features, digest, count, and the images themselves on demand."""
+    """One draw of fake images: features, digest, and the images themselves on demand."""
 
     features: Features
     digest: str
@@ -41,24 +71,54 @@ class Reference:
     def __init__(self, images: ImageSet, extractor: Extractor, protocol: Protocol):
         self.set = images
         self.extractor = extractor
-        self.size = protocol.batch_size
+        self.protocol = protocol
         self.indices = images.choose(protocol.num_real, protocol.seed, 'real')
 
     @functools.cached_property
     def loaded(self) -> tuple[Features, str]:
         """Return features and content digest."""
-        return features.reference(self.extractor, self.set, self.indices, self.size)
+        size = self.protocol.batch_size
+        return cache.reference(self.extractor, self.set, self.indices, size)
 
     def images(self) -> np.ndarray:
         """Return the real images, all at once."""
         return np.concatenate([b.images for b in self.set.batches(self.indices, 1024)])
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the certificate says of the real set."""
-        return describe(self.set, len(self.indices), self.loaded[1])
+    def certificates(
+        self, draw: Callable[[int], Fakes], fake: Mapping[str, Any], generator: Mapping[str, Any]
+    ) -> list[dict]:
+        """Measure each of the protocol's draws of fakes, by seed, and certify the values."""
+        began = time.monotonic()
+        seeds = [self.protocol.seed + i for i in range(self.protocol.repeats)]
+        draws = [draw(seed) for seed in seeds]
+        values = combine([self.measure(f, s) for f, s in zip(draws, seeds, strict=True)])
+        real = described(self.set, len(self.indices), self.loaded[1])
+        sides = Sides(real, {**fake, 'digest': joined(draws)}, generator)
+        about = {
+            'seed': self.protocol.seed,
+            'repeats': self.protocol.repeats,
+            'seconds': round(time.monotonic() - began, 3),
+        }
+        return certify(values, self.extractor, sides, about)
+
+    def measure(self, fakes: Fakes, seed: int) -> list[Value]:
+        """Run the metrics on one draw, and give the results their full names."""
+        pair = Pair(
+            self.loaded[0],
+            fakes.features,
+            self.extractor,
+            seed,
+            lambda: (self.images(), fakes.images()),
+        )
+        return [
+            value._replace(metric=evaluating.title(value.metric, evaluator, self.extractor))
+            for evaluator in self.protocol.metrics.values()
+            for value in evaluator(pair)
+        ]
 
 
-def describe(images: ImageSet, count: int, digest: str) -> dict[str, Any]:
+def described(images: ImageSet, count: int, digest: str) -> dict[str, Any]:
+    """Return what a certificate says of a set."""
     return {
         'name': images.name,
         'split': images.split or None,
@@ -68,88 +128,17 @@ def describe(images: ImageSet, count: int, digest: str) -> dict[str, Any]:
     }
 
 
-def certify(
-    values: Sequence[Value],
-    extractor: Extractor,
-    protocol: Protocol,
-    real: Mapping[str, Any],
-    fake: Mapping[str, Any],
-    generator: Mapping[str, Any],
-    seconds: float,
-) -> list[dict]:
-    """Return the certificate of each value."""
-    shared = {
-        'real': dict(real),
-        'fake': dict(fake),
-        'features': {
-            'network': extractor.name,
-            'resize': extractor.resize,
-            'sha256': extractor.sha256,
-            'conversion': extractor.note,
-        },
-        'generator': {key: generator.get(key) for key in GENERATOR},
-        'seed': protocol.seed,
-        'repeats': protocol.repeats,
-        'seconds': round(seconds, 3),
-        **certificate.environment(),
-    }
-    return [
-        {
-            **shared,
-            'metric': v.metric,
-            'value': v.value,
-            'version': v.version,
-            'parameters': v.parameters,
-            'standard_error': v.error,
-            'standard_error_over': v.over,
-        }
-        for v in values
-    ]
-
-
-GENERATOR = ('digest', 'step', 'ema', 'truncation')
-
-
-def enough(protocol: Protocol, real: int, fake: int) -> None:
-    """Refuse too few images before any features are computed.
-
-    Raises:
-      UserError: names the metric, the set, and how many images it needs.
-    """
-    if protocol.repeats < 1:
-        raise UserError(f'repeats={protocol.repeats} is not allowed: at least 1')
-    for name in evaluate.check(protocol.metrics):
-        least = evaluate.needs(name, protocol.options)
-        for who, count in (('real', real), ('fake', fake)):
-            if count < least:
-                raise UserError(f'{name} needs at least {least} images; {who} has {count}')
-
-
-def repeat(
-    reference: Reference,
-    extractor: Extractor,
-    protocol: Protocol,
-    draw: Callable[[int], Fakes],
-) -> tuple[list[Value], list[Fakes]]:
-    """Measure each of the protocol's draws of fakes against the reference."""
-    results, draws = [], []
-    for i in range(protocol.repeats):
-        fakes = draw(protocol.seed + i)
-        pair = Pair(
-            reference.loaded[0],
-            fakes.features,
-            extractor,
-            protocol.seed + i,
-            protocol.options,
-            functools.partial(both_images, reference, fakes),
-        )
-        results.append(evaluate.measure(protocol.metrics, pair))
-        draws.append(fakes)
-    return evaluate.combine(results), draws
-
-
-def both_images(reference: Reference, fakes: Fakes) -> tuple[np.ndarray, np.ndarray]:
-    return reference.images(), fakes.images()
+def combine(repeats: list[list[Value]]) -> list[Value]:
+    """Average repeated measurements; the standard error is then the one over the repeats."""
+    if len(repeats) == 1:
+        return repeats[0]
+    result = []
+    for values in zip(*repeats, strict=True):
+        numbers = [v.value for v in values]
+        error = float(np.std(numbers, ddof=1) / np.sqrt(len(numbers)))
+        mean = float(np.mean(numbers))
+        result.append(values[0]._replace(value=mean, error=error, over='repeats'))
+    return result
 
 
 def joined(draws: Sequence[Fakes]) -> str:
@@ -167,38 +156,82 @@ def compare_sets(
     Raises:
       UserError: too few images, or features that are not finite (names the image).
     """
-    began = time.monotonic()
     reference = Reference(real, extractor, protocol)
-    enough(protocol, len(reference.indices), protocol.num or len(fake))
+    count = protocol.num or len(fake)
+    protocol.check(len(reference.indices), count)
 
-    @functools.lru_cache(maxsize=1)
-    def whole() -> Fakes:
-        return draw_from(fake, extractor, protocol, 0)
+    @functools.cache
+    def draw(seed: int) -> Fakes:
+        indices = fake.choose(protocol.num, seed, 'fake')
+        batches = functools.partial(fake.batches, indices)
+        found, digest, _ = features(extractor, batches(protocol.batch_size), fake.image_name)
+        return Fakes(found, digest, lambda: np.concatenate([b.images for b in batches(1024)]))
+
+    def same_if_whole(seed: int) -> Fakes:
+        return draw(0 if count == len(fake) else seed)
+
+    made = described(fake, count, '')
+    return reference.certificates(same_if_whole, made, {})
+
+
+def compare_generator(
+    reference: Reference, sample_fn: SampleFn, generator: Mapping[str, Any], labelled: bool = False
+) -> list[dict]:
+    """Return the certificates of metrics between a generator and a reference.
+
+    `sample_fn` takes (seed, number of the batch, images, labels or None) and returns uint8 images;
+    labels are drawn from those of the reference where `labelled`. generator says its 'digest',
+    'step', 'ema', 'maker' and 'options'.
+
+    Raises:
+      UserError: too few images, or features that are not finite (names the image).
+    """
+    protocol = reference.protocol
+    count = protocol.num or GENERATED
+    protocol.check(len(reference.indices), count)
+    pixels = any(evaluator.pixels for evaluator in protocol.metrics.values())
 
     def draw(seed: int) -> Fakes:
-        everything = protocol.num in (0, len(fake))
-        return whole() if everything else draw_from(fake, extractor, protocol, seed)
+        labels = labels_like(reference, count, seed) if labelled else None
+        batches = generated(sample_fn, seed, count, protocol.batch_size, labels)
+        name = 'generated image {}'.format
+        found, digest, kept = features(reference.extractor, batches, name, pixels)
+        return Fakes(found, digest, lambda: np.concatenate(kept))
 
-    values, draws = repeat(reference, extractor, protocol, draw)
-    count = len(draws[0].features.features)
-    made = describe(fake, count, joined(draws))
-    seconds = time.monotonic() - began
-    return certify(values, extractor, protocol, reference.describe(), made, {}, seconds)
+    made = {'name': 'generator', 'split': None, 'count': count, 'conversion': 'uint8'}
+    return reference.certificates(draw, made, generator)
 
 
-def draw_from(fake: ImageSet, extractor: Extractor, protocol: Protocol, seed: int) -> Fakes:
-    """Compute features and digest of the protocol's number of images of a set."""
-    indices = fake.choose(protocol.num, seed, 'fake')
-    sha = hashlib.sha256()
+def features(
+    extractor: Extractor, batches: Iterator[Batch], name: Callable[[int], str], keep: bool = False
+) -> tuple[Features, str, list[np.ndarray]]:
+    """Return the features of batches, their content digest, and the images where they are kept."""
+    sha, kept = hashlib.sha256(), []
 
-    def batches() -> Iterator[Batch]:
-        for batch in fake.batches(indices, protocol.batch_size):
+    def seen() -> Iterator[Batch]:
+        for batch in batches:
             sets.update(sha, batch)
+            if keep:
+                kept.append(batch.images)
             yield batch
 
-    found = features.extract(extractor, batches(), fake.image_name)
+    return extract(extractor, seen(), name), sha.hexdigest(), kept
 
-    def images() -> np.ndarray:
-        return np.concatenate([b.images for b in fake.batches(indices, 1024)])
 
-    return Fakes(found, sha.hexdigest(), images)
+def generated(
+    sample_fn: SampleFn, seed: int, count: int, size: int, labels: np.ndarray | None
+) -> Iterator[Batch]:
+    """Yield generated images in full batches; the last is truncated."""
+    for number, start in enumerate(range(0, count, size)):
+        indices = np.arange(start, min(start + size, count))
+        wanted = None if labels is None else labels[start : start + size]
+        images = np.asarray(sample_fn(seed, number, size, wanted))[: len(indices)]
+        made = None if wanted is None else wanted[: len(indices)]
+        yield Batch(sets.to_uint8(images), made, indices)
+
+
+def labels_like(reference: Reference, count: int, seed: int) -> np.ndarray:
+    """Draw labels from the reference's for a whole number of batches."""
+    known = evaluating.labels(reference.loaded[0], 'the reference', 'a class')
+    size = reference.protocol.batch_size
+    return np.random.default_rng(seed).choice(known, -(-count // size) * size).astype(np.int32)

@@ -2,7 +2,7 @@
 
 import hashlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +24,13 @@ class Batch(NamedTuple):
 
 
 class ImageSet(NamedTuple):
-    """A source with the name it was asked for by; `range` is what its floats mean."""
+    """A source with the name it was asked for by; `range` is what the floats of a field mean."""
 
     name: str
     split: str
     source: Any
     range: str = '[-1,1]'
+    field: str = 'image'
 
     def __len__(self) -> int:
         return len(self.source)
@@ -53,7 +54,7 @@ class ImageSet(NamedTuple):
             batch = load(self.source, chosen)
             labels = batch.get('label')
             labels = None if labels is None else np.asarray(labels)
-            yield Batch(to_uint8(np.asarray(batch['image']), self.range), labels, chosen)
+            yield Batch(to_uint8(np.asarray(batch[self.field]), self.range), labels, chosen)
 
     def image_name(self, index: int) -> str:
         """Name one image for people."""
@@ -67,7 +68,8 @@ class ImageSet(NamedTuple):
             'uint16': 'uint16 / 257',
             'float32': f'float {self.range} to uint8',
         }[str(spec.dtype)]
-        return ', '.join(filter(None, (f'{spec.shape[0]}x{spec.shape[1]}x{spec.shape[2]}', steps)))
+        shape = 'x'.join(map(str, spec.images[self.field]))
+        return ', '.join(filter(None, (shape, steps)))
 
 
 def to_uint8(images: np.ndarray, span: str = '[-1,1]') -> np.ndarray:
@@ -102,35 +104,38 @@ def update(sha: Any, batch: Batch) -> None:
         sha.update(np.ascontiguousarray(image).tobytes())
 
 
-def open_set(
-    text: str, *, path: str = '', size: int | str = '', span: str = '[-1,1]', labels: str = 'auto'
-) -> ImageSet:
+def options() -> dict[str, Any]:
+    """Return the keys of config.data that a set can be opened with, and their defaults."""
+    unused = ('name', 'dataset', 'flip', 'dequantise', 'resident_mb', 'workers', 'threads')
+    return {key: value for key, value in data.defaults().items() if key not in unused}
+
+
+def open_set(text: str, **keys: Any) -> ImageSet:
     """Open a folder, zip or tar of images, a .npy or .npz, or NAME[:SPLIT], a named data set.
 
-    NAME is a source of gan_jax.data, or a data set of tensorflow-datasets; path says where the
-    data lies. Names that exist as files are files: write ./mnist for a folder called so.
+    NAME is a source of gan_jax.data, or a data set of tensorflow-datasets; the keys are those of
+    config.data. Names that exist as files are files: write ./mnist for a folder called so.
 
     Raises:
-      UserError: nothing of that name.
+      UserError: nothing of that name, or a key that it has no use for.
     """
     place = pathlib.Path(text).expanduser()
     if place.exists():
         kind = 'array' if place.suffix in ('.npy', '.npz') else 'folder'
-        return opened(text, kind, span, path=str(place), size=size, labels=labels)
+        return opened(text, {**keys, 'name': kind, 'path': str(place)})
     name, _, split = text.partition(':')
     if not name or '/' in text or place.suffix in ('.npy', '.npz', '.zip', '.tar', '.gz', '.png'):
         raise UserError(f"no file, folder or data set '{text}'")
-    keys = {'path': path, 'size': size, 'split': split, 'labels': labels}
+    keys = {**keys, 'split': split or keys.get('split', '')}
     if name in names():
-        return opened(name, name, span, **keys)
+        return opened(name, {**keys, 'name': name})
     try:
-        return opened(name, 'tfds', span, dataset=name, **keys)
+        return opened(name, {**keys, 'name': 'tfds', 'dataset': name})
     except UserError as error:
         hint = nearest(name, names())
         raise UserError(f"no file, folder or data set '{text}'{hint}; {error}") from None
 
 
-def opened(name: str, kind: str, span: str, **keys: Any) -> ImageSet:
-    wanted = {key: value for key, value in keys.items() if value}
-    source = data.open_source({**data.defaults(), 'name': kind, 'range': span, **wanted})
-    return ImageSet(name, keys.get('split', ''), source, span)
+def opened(name: str, keys: Mapping[str, Any]) -> ImageSet:
+    config = {**data.defaults(), **keys}
+    return ImageSet(name, config['split'], data.open_source(config), config['range'])

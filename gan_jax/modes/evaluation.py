@@ -1,58 +1,104 @@
-"""Metrics of a generator, in the loop and of a finished run, with their certificates."""
+"""Metrics of what a procedure makes, in the loop and of a finished run, with their certificates."""
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from gan_jax import data
-from gan_jax.algorithms.protocol import choose_maker
-from gan_jax.core import rng
+from gan_jax.algorithms.protocol import Maker, Procedure
+from gan_jax.core import keys, rng
 from gan_jax.core.state import TrainState, digest
-from gan_jax.errors import UserError
+from gan_jax.data.device import scale
+from gan_jax.data.protocol import load
+from gan_jax.errors import UserError, unknown
 from gan_jax.kinds import image as pictures
-from gan_jax.metrics import certificate, features, sets
-from gan_jax.metrics.comparison import Protocol
-from gan_jax.metrics.evaluate import Options, check
-from gan_jax.metrics.evaluator import Evaluator, SampleFn
+from gan_jax.metrics import certificate, features, options, sets
+from gan_jax.metrics.comparison import (
+    GENERATED,
+    Protocol,
+    Reference,
+    SampleFn,
+    compare_generator,
+)
 from gan_jax.modes import inference
+from gan_jax.training.run import open_phase, open_run
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Hold one thing that a procedure makes, the real examples of its field, and its options."""
+
+    maker: Maker
+    source: data.Source
+    reference: Reference
+    options: Mapping[str, Any]
+    labelled: bool
+
+    def certificates(self, state: TrainState, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the certificates of a state's metrics."""
+        about = {**about, 'options': dict(self.options) or None}
+        return compare_generator(self.reference, self.sampler(state), about, self.labelled)
+
+    def sampler(self, state: TrainState) -> SampleFn:
+        """Return the function that makes the images of a batch's number, from a seed."""
+        span = self.reference.set.range
+        make = jax.jit(self.maker.make, static_argnums=2, static_argnames=tuple(self.options))
+
+        def sample(seed: int, number: int, n: int, labels: np.ndarray | None) -> np.ndarray:
+            key = jax.random.fold_in(rng.root(seed), number)
+            made = make(state, key, n, self.given(seed, number, n), labels, **self.options)
+            return pictures.to_uint8(np.asarray(made), span)
+
+        return sample
+
+    def given(self, seed: int, number: int, n: int) -> dict[str, jax.Array]:
+        """Return the real fields that the maker reads, in an order that the seed shuffles."""
+        if not self.maker.given:
+            return {}
+        span, found = self.reference.set.range, {}
+        for name in self.maker.given:
+            source, field = of_field(self.source, name)
+            order = np.random.default_rng(seed).permutation(len(source))
+            batch = load(source, order[np.arange(number * n, (number + 1) * n) % len(order)])
+            found[name] = scale(jax.numpy.asarray(batch[field]), span)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Hold an evaluator and the algorithm whose averaged generator it draws from."""
+    """Hold what is measured of a procedure, by the names of its makers."""
 
-    evaluator: Evaluator
-    algorithm: Any
-    span: str
+    measured: Mapping[str, Measured]
 
     def certificates(self, state: TrainState, step: int) -> list[dict[str, Any]]:
-        """Return the certificates of a state's metrics."""
-        nets = state.nets.values()
+        """Return the certificates of a state; of several makers each has its name before it."""
         about = {
             'digest': digest(state),
             'step': step,
-            'ema': any(net.ema is not None for net in nets),
-            'truncation': None,
+            'ema': any(net.ema is not None for net in state.nets.values()),
         }
-        return self.evaluator.certificates(self.sampler(state), about)
-
-    def sampler(self, state: TrainState) -> SampleFn:
-        """Return the function that draws the images of a batch's number, from a seed."""
-        draw = jax.jit(choose_maker(self.algorithm).make, static_argnums=2)
-
-        def sample(seed: int, number: int, n: int, labels: np.ndarray | None) -> np.ndarray:
-            key = jax.random.fold_in(rng.root(seed), number)
-            return pictures.to_uint8(np.asarray(draw(state, key, n, {}, labels)), self.span)
-
-        return sample
+        found = []
+        for name, measured in self.measured.items():
+            prefix = f'{name}/' if len(self.measured) > 1 else ''
+            for one in measured.certificates(state, {**about, 'maker': name}):
+                found.append({**one, 'metric': prefix + one['metric']})
+        return found
 
 
-def open_evaluation(config: Any, source: data.Source, algorithm: Any) -> Evaluation | None:
-    """Open the evaluation that config.eval describes, against the data of a run; None for none.
+def of_field(source: data.Source, field: str) -> tuple[data.Source, str]:
+    """Return the source of one field: a stream of its own where the source has several."""
+    streams: Mapping[str, data.Source] = getattr(source, 'streams', {})
+    return (streams[field], 'image') if field in streams else (source, field)
+
+
+def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> Evaluation | None:
+    """Open the evaluation that config.eval describes; None where it names no metric.
+
+    The references are of config.eval.split, or of `source`, which a run trains on.
 
     Raises:
       UserError: an unknown metric, too few images for one, or weights that are not to be had.
@@ -60,23 +106,45 @@ def open_evaluation(config: Any, source: data.Source, algorithm: Any) -> Evaluat
     node = config.eval
     if not node.metrics:
         return None
-    names = [node.metrics] if isinstance(node.metrics, str) else node.metrics
-    protocol = Protocol(
-        check(name for part in names for name in part.split(',')),
-        num=node.num,
-        num_real=node.num_real,
-        seed=node.seed,
-        repeats=node.repeats,
-        batch_size=node.batch_size,
-        options=Options(),
-    )
-    extractor = features.make(node.features, node.resize, node.weights)
-    name = config.data.dataset or config.data.name
-    real = sets.ImageSet(name, config.data.split, source, config.data.range)
-    conditional = bool(config.model.get('classes', 0))
-    return Evaluation(
-        Evaluator(real, extractor, protocol, conditional), algorithm, config.data.range
-    )
+    makers = procedure.makers()
+    if not makers:
+        raise UserError(f'algorithm={config.algorithm!r} makes nothing that metrics could measure')
+    given = {**node, 'metrics': options.split(node.metrics), 'options': options.split(node.options)}
+    keys.check({**options.of_a_run(), 'every': keys.period('0st', '')}, given, 'eval.')
+    protocol = Protocol.of(node)
+    extractor = features.make(node.features, node.resize, node.weights, inference.load)
+    split = node.split or config.data.split
+    if node.split:
+        source = data.open_source({**config.data, 'split': split})
+    chosen = maker_options(makers, options.assignments(node.options))
+    measured = {}
+    for name, maker in makers.items():
+        part, field = of_field(source, maker.field)
+        title = config.data.dataset or config.data.name
+        real = sets.ImageSet(title, split, part, config.data.range, field)
+        reference = Reference(real, extractor, protocol)
+        protocol.check(len(reference.indices), protocol.num or GENERATED)
+        labelled = bool(config.model.get('classes', 0))
+        measured[name] = Measured(maker, source, reference, chosen[name], labelled)
+    return Evaluation(measured)
+
+
+def maker_options(
+    makers: Mapping[str, Maker], given: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the options of each maker: its defaults, with those that are given.
+
+    Raises:
+      UserError: an option that no maker has.
+    """
+    known = sorted({option for maker in makers.values() for option in maker.options})
+    for option in given:
+        if option not in known:
+            raise unknown('option in eval.options', option, known)
+    return {
+        name: {key: given.get(key, default) for key, default in maker.options.items()}
+        for name, maker in makers.items()
+    }
 
 
 def evaluate_run(
@@ -84,7 +152,7 @@ def evaluate_run(
 ) -> list[dict[str, Any]]:
     """Measure a checkpoint of a run, write the certificates, and return them.
 
-    `changes` replaces keys of the run's config.eval.
+    `changes` replaces keys of the run's config.eval, by their dotted names.
 
     Raises:
       UserError: no such run or checkpoint, or what a metric needs is missing.
@@ -92,11 +160,19 @@ def evaluate_run(
     trained = inference.load(workdir, step)
     config = trained.config
     with config.ignore_type():
-        config.eval.update(changes)
+        config.eval.update(options.parse(changes, options.of_a_run()))
     if not config.eval.metrics:
         raise UserError('no metrics to evaluate: name some, as in --metrics=fid,kid')
-    evaluation = open_evaluation(config, data.open_source(config.data), trained.algorithm)
+    source = data.open_source(config.data)
+    evaluation = open_evaluation(config, source, trained.algorithm)
     assert evaluation
-    found = evaluation.certificates(trained.state, trained.step)
+    state = trained.algorithm.refine(trained.state, training_batches(config, source))
+    found = evaluation.certificates(state, trained.step)
     certificate.write(out or workdir / 'evaluations' / f'{trained.step}.json', found)
     return found
+
+
+def training_batches(config: Any, source: data.Source) -> Iterator[Any]:
+    """Yield batches of the last phase; nothing is opened before the first is asked for."""
+    run = open_run(config, source)
+    yield from open_phase(run, run.algorithm.phases()[-1]).batches()

@@ -3,18 +3,33 @@
 Karras et al., Progressive Growing of GANs (2018), arXiv:1710.10196, section 5.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.metrics.swd import sliced_wasserstein
+from gan_jax.metrics.evaluators import protocol
+from gan_jax.metrics.evaluators.swd import sliced_wasserstein
 
 VERSION = 2
 PATCH = 7
 PATCHES = 128
 SMALLEST = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator(protocol.Evaluator):
+    """Compare patches of the images at every scale."""
+
+    pixels: ClassVar[bool] = True
+
+    def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
+        """Yield the distance at each height, and the mean."""
+        for height, value in pyramid(*pair.images(), seed=pair.seed).items():
+            yield protocol.Value(f'pyramid-{height or "mean"}', value, VERSION, {})
 
 
 def pyramid(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> dict[int, float]:

@@ -1,31 +1,29 @@
 """Features, classes and probabilities by a classifier that this package trained on the data."""
 
-import pathlib
-
 import jax
 import numpy as np
 
 from gan_jax.core.state import digest
 from gan_jax.data.device import scale
 from gan_jax.errors import UserError
-from gan_jax.metrics.features import Extractor, Parallel
-from gan_jax.modes import inference
+from gan_jax.metrics.features.protocol import Extractor, LoadRun, Parallel
 
 
-def extractor(path: str | pathlib.Path) -> Extractor:
-    """Make the features of a trained classifier; path is the folder of its run.
+def make(how: str, path: str, load: LoadRun) -> Extractor:
+    """Make the extractor of a trained classifier; path is the folder of its run.
 
-    Images must have the size and channels that it was trained on; `--size` brings them there.
+    Images must have the size and channels that it was trained on; `--data.size` brings them there.
 
     Raises:
       UserError: no such run, or the run of another algorithm.
     """
+    del how
     if not path:
         raise UserError(
             "--features=classifier needs --weights=, the folder of a classifier's run: "
             'python launch.py --config=configs/classifier_mnist.py trains one'
         )
-    trained = inference.load(path)
+    trained = load(path)
     if not hasattr(trained.algorithm, 'classify'):
         raise UserError(f'{path} is a run of {trained.config.algorithm}, not of a classifier')
     shape = tuple(trained.algorithm.shape)
@@ -39,7 +37,7 @@ def extractor(path: str | pathlib.Path) -> Extractor:
         if images.shape[1:] != shape:
             raise UserError(
                 f'the classifier in {path} takes images of {shape}, not {images.shape[1:]}: '
-                'give --size'
+                'give --data.size'
             )
         return run(images)
 

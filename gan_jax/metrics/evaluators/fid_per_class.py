@@ -1,13 +1,32 @@
-"""Metrics of class-conditional models: Frechet distance per class, label accuracy, coverage."""
+"""Frechet distance within each class, and the mean over classes (intra-FID).
 
+Miyato and Koyama, cGANs with Projection Discriminator (2018), arXiv:1802.05637.
+"""
+
+import dataclasses
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.metrics import fid
+from gan_jax.metrics.evaluators import fid, protocol
 
 VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator(protocol.Evaluator):
+    """Compute the Frechet distance within each class of the real set."""
+
+    def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
+        """Yield the mean over classes, and each class's own."""
+        real = protocol.labels(pair.real, 'real', 'fid-per-class')
+        fake = protocol.labels(pair.fake, 'fake', 'fid-per-class')
+        result = per_class(pair.real.features, real, pair.fake.features, fake)
+        yield protocol.Value('fid-per-class', result.mean, VERSION, {})
+        for label, value in result.classes.items():
+            yield protocol.Value(f'fid-class-{label}', value, VERSION, {})
 
 
 class PerClass(NamedTuple):
@@ -22,8 +41,7 @@ def per_class(
 ) -> PerClass:
     """Compute the Frechet distance within each class of the real set, and the mean over classes.
 
-    Features [n, d], integer labels [n]. The mean is the intra-FID of Miyato and Koyama, cGANs with
-    Projection Discriminator (2018), arXiv:1802.05637.
+    Features [n, d], integer labels [n].
 
     Raises:
       UserError: a class with fewer than two images in either set; names it.
@@ -45,21 +63,3 @@ def per_class(
                 )
         values[int(label)] = fid.from_features(*sets)
     return PerClass(float(np.mean(list(values.values()))), values)
-
-
-def label_accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of images that a classifier gives the label they were made for."""
-    predicted, labels = np.asarray(predicted), np.asarray(labels)
-    if predicted.shape != labels.shape or predicted.ndim != 1 or not len(predicted):
-        raise UserError(
-            'label accuracy compares labels [n] with predictions [n], n >= 1; '
-            f'got {labels.shape} and {predicted.shape}'
-        )
-    return float((predicted == labels).mean())
-
-
-def class_coverage(predicted: np.ndarray, num_classes: int) -> float:
-    """Return the share of the classes that at least one image is taken for."""
-    if num_classes < 1 or not len(predicted):
-        raise UserError('class coverage needs at least one image and one class')
-    return float(len(np.unique(predicted)) / num_classes)

@@ -3,14 +3,26 @@
 Heusel et al., GANs Trained by a Two Time-Scale Update Rule (2017), arXiv:1706.08500, eq. 6.
 """
 
+import dataclasses
+from collections.abc import Iterator
+
 import numpy as np
-import scipy.linalg
 
 from gan_jax.errors import UserError
-from gan_jax.metrics import estimate
+from gan_jax.metrics.evaluators import protocol
 from gan_jax.metrics.moments import Moments
 
 VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator(protocol.Evaluator):
+    """Compute the Frechet distance; it is FID on the features of the FID network alone."""
+
+    def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
+        """Yield it."""
+        value = from_features(pair.real.features, pair.fake.features)
+        yield protocol.Value('fid', value, VERSION, {})
 
 
 def frechet_distance(
@@ -28,7 +40,7 @@ def frechet_distance(
       UserError: shapes that do not agree, or values that are not finite.
     """
     mu1, mu2, sigma1, sigma2 = check(mu1, mu2, sigma1, sigma2)
-    if estimate.same(mu1, mu2) and estimate.same(sigma1, sigma2):
+    if protocol.same(mu1, mu2) and protocol.same(sigma1, sigma2):
         return 0.0
     root = root_trace(factor(sigma1).T @ factor(sigma2))
     difference = mu1 - mu2
@@ -41,11 +53,11 @@ def from_features(real: np.ndarray, fake: np.ndarray) -> float:
     With fewer images than features it never forms a d x d covariance: the factors are the centred
     features themselves.
     """
-    estimate.pair(real, fake, 2, 'the Frechet distance')
+    protocol.check_pair(real, fake, 2, 'the Frechet distance')
     if max(len(real), len(fake)) >= real.shape[1]:
         a, b = Moments.of(real), Moments.of(fake)
         return frechet_distance(a.mean, a.covariance(), b.mean, b.covariance())
-    if estimate.same(real, fake):
+    if protocol.same(real, fake):
         return 0.0
     (mu1, x), (mu2, y) = centred(real), centred(fake)
     difference = mu1 - mu2
@@ -66,6 +78,8 @@ def factor(sigma: np.ndarray) -> np.ndarray:
     if scale <= 0:
         return np.zeros((len(sigma), 0))
     tolerance = len(sigma) * np.finfo(np.float64).eps * scale
+    import scipy.linalg  # takes 0.4 s, which runs without metrics are spared
+
     lower, pivots, rank, _ = scipy.linalg.lapack.dpstrf(sigma, lower=1, tol=tolerance)
     result = np.zeros((len(sigma), rank))
     result[pivots - 1] = np.tril(lower)[:, :rank]
@@ -76,6 +90,8 @@ def root_trace(product: np.ndarray) -> float:
     """Return the sum of the singular values of a matrix [r1, r2]."""
     if min(product.shape) == 0:
         return 0.0
+    import scipy.linalg
+
     if min(product.shape) <= 1024:
         return float(scipy.linalg.svdvals(product, check_finite=False).sum())
     # for large ones this is four times faster, and loses digits of the smallest values alone

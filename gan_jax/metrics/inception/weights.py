@@ -4,7 +4,6 @@ import hashlib
 import os
 import pathlib
 import shutil
-import tempfile
 import urllib.error
 import urllib.request
 from typing import NamedTuple
@@ -14,7 +13,8 @@ import numpy as np
 
 from gan_jax.core.pickles import torchfile
 from gan_jax.errors import UserError
-from gan_jax.metrics.inception import EARLY, SIZE, Inception
+from gan_jax.metrics import files
+from gan_jax.metrics.inception.network import EARLY, SIZE, Inception
 
 FILE = 'pt_inception-2015-12-05-6726825d.pth'
 URL = f'https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}'
@@ -33,28 +33,10 @@ class Network(NamedTuple):
     sha256: str
 
 
-def cache() -> pathlib.Path:
-    """Return the folder for what is fetched or computed once: $XDG_CACHE_HOME/gan_jax."""
-    return pathlib.Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'gan_jax'
-
-
 def sha256(path: pathlib.Path) -> str:
     """Return a file's digest as 64 hex digits."""
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def atomic(path: pathlib.Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.', delete=False) as f:
-        try:
-            f.write(content)
-            f.close()
-            os.replace(f.name, path)
-        except BaseException:
-            pathlib.Path(f.name).unlink(missing_ok=True)
-            raise
 
 
 def locate(path: str | pathlib.Path = '') -> pathlib.Path:
@@ -67,7 +49,7 @@ def locate(path: str | pathlib.Path = '') -> pathlib.Path:
         if not pathlib.Path(path).is_file():
             raise UserError(f"no weights file '{path}'; it is published as {URL}")
         return pathlib.Path(path)
-    target = cache() / FILE
+    target = files.cache() / FILE
     if not target.exists():
         fetch(target)
     return target

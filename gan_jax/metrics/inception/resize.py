@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax.errors import UserError, nearest
+from gan_jax.errors import choose
 
 
 class Resizer(NamedTuple):
@@ -90,11 +90,7 @@ def resize(images: jax.Array, name: str, size: int = 299) -> jax.Array:
     Raises:
       UserError: no resizer of that name.
     """
-    if name not in RESIZERS:
-        raise UserError(
-            f"no resizer '{name}'{nearest(name, RESIZERS)}; there are: {', '.join(RESIZERS)}"
-        )
-    return RESIZERS[name].scale(enlarge(images, name, size))
+    return choose(RESIZERS, name, 'resizer').scale(enlarge(images, name, size))
 
 
 def enlarge(images: jax.Array, name: str, size: int = 299) -> jax.Array:

@@ -9,13 +9,15 @@ difference itself. So results are those of float64 at the speed of float32, and 
 images (memorised ones, or identical sets) are not at the mercy of rounding.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.core import keys
 from gan_jax.errors import UserError
-from gan_jax.metrics import estimate
+from gan_jax.metrics.evaluators import protocol
 
 VERSION = 1
 # a block of distances takes this many floats: 64 MiB
@@ -24,6 +26,26 @@ BLOCK = 1 << 24
 ROUNDING = 2e-6
 GROUPS = 32
 SPARE = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator(protocol.Evaluator):
+    """Compute precision and recall at k = 3, density and coverage at k = 5, or all at one k."""
+
+    k: int = keys.field(
+        keys.count(0, 'Neighbours; 0: 3 and 5, as in the papers.', low=0, learns=False)
+    )
+
+    def needs(self) -> int:
+        """Return one image more than neighbours."""
+        return (self.k or 5) + 1
+
+    def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
+        """Yield the four values."""
+        for function, k in ((precision_recall, self.k or 3), (density_coverage, self.k or 5)):
+            found = function(pair.real.features, pair.fake.features, k)
+            for name, value in found._asdict().items():
+                yield protocol.Value(name, value, VERSION, {'k': k})
 
 
 class PrecisionRecall(NamedTuple):
@@ -88,7 +110,7 @@ def clouds(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[Cloud, Cloud]:
     """Centre both sets on the real mean: distances stay, and float32 keeps more of them."""
     if k < 1:
         raise UserError(f'the k of nearest neighbours must be at least 1, not {k}')
-    estimate.pair(real, fake, k + 1, f'precision, recall, density or coverage with k={k}')
+    protocol.check_pair(real, fake, k + 1, f'precision, recall, density or coverage with k={k}')
     centre = np.asarray(real).mean(0, dtype=np.float64)
     sets = [np.subtract(z, centre, dtype=np.float64).astype(np.float32) for z in (real, fake)]
     a, b = (Cloud(z, np.einsum('nd,nd->n', z, z)) for z in sets)

@@ -3,18 +3,40 @@
 Salimans et al., Improved Techniques for Training GANs (2016), arXiv:1606.03498, section 4.
 """
 
+import dataclasses
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
+from gan_jax.core import keys
 from gan_jax.errors import UserError
-from gan_jax.metrics import estimate
-from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.evaluators import protocol
 
 VERSION = 1
 
 
-def inception_score(probs: np.ndarray, splits: int = 10) -> Estimate:
+@dataclasses.dataclass(frozen=True)
+class Evaluator(protocol.Evaluator):
+    """Compute the Inception Score, or the same of a classifier."""
+
+    splits: int = keys.field(keys.count(10, 'Parts of the images to average over.', learns=False))
+
+    def needs(self) -> int:
+        """Return one image a split."""
+        return self.splits
+
+    def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
+        """Yield the mean over splits, with its standard error."""
+        protocol.predictions(pair.fake, 'is')
+        probs = softmax(pair.fake.logits)
+        # images may come sorted by class, which splits of consecutive images must not see
+        order = np.random.default_rng(pair.seed).permutation(len(probs))
+        estimate = inception_score(probs[order], self.splits)
+        yield estimate.value('is', self.splits, 'splits', VERSION, {'splits': self.splits})
+
+
+def inception_score(probs: np.ndarray, splits: int = 10) -> protocol.Estimate:
     """Compute exp(mean KL(p(y|x) || p(y))) over `splits` runs of consecutive rows.
 
     probs: [n, classes], rows that sum to 1. Returns the mean and the standard deviation of the
@@ -26,12 +48,12 @@ def inception_score(probs: np.ndarray, splits: int = 10) -> Estimate:
     """
     if splits < 1:
         raise UserError(f'the Inception Score needs splits >= 1, not {splits}')
-    probs = estimate.rows('probs', probs, splits, f'the Inception Score with {splits} splits')
+    probs = protocol.rows('probs', probs, splits, f'the Inception Score with {splits} splits')
     probs = probs.astype(np.float64)
     if probs.min() < 0 or np.abs(probs.sum(1) - 1).max() > 1e-3:
         raise UserError('the Inception Score takes probabilities: rows >= 0 that sum to 1')
     edges = [i * len(probs) // splits for i in range(splits + 1)]
-    return Estimate.of([score(probs[a:b]) for a, b in itertools.pairwise(edges)])
+    return protocol.Estimate.of([score(probs[a:b]) for a, b in itertools.pairwise(edges)])
 
 
 def score(probs: np.ndarray) -> float:

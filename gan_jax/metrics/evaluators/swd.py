@@ -3,13 +3,30 @@
 Rabin et al., Wasserstein Barycenter and its Application to Texture Mixing (2011).
 """
 
+import dataclasses
+from collections.abc import Iterator
+
 import numpy as np
 
-from gan_jax.metrics import estimate
+from gan_jax.core import keys
+from gan_jax.metrics.evaluators import protocol
 
 VERSION = 1
 # directions that are projected on at once: memory is for n x 32 numbers of each set
 BLOCK = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator(protocol.Evaluator):
+    """Compute the sliced Wasserstein distance of the features."""
+
+    directions: int = keys.field(keys.count(512, 'Random lines to project on.', learns=False))
+
+    def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
+        """Yield it."""
+        sets = pair.real.features, pair.fake.features
+        value = sliced_wasserstein(*sets, self.directions, pair.seed)
+        yield protocol.Value('swd', value, VERSION, {'directions': self.directions})
 
 
 def sliced_wasserstein(x: np.ndarray, y: np.ndarray, directions: int = 512, seed: int = 0) -> float:
@@ -17,7 +34,7 @@ def sliced_wasserstein(x: np.ndarray, y: np.ndarray, directions: int = 512, seed
 
     Sets of different sizes are compared at the quantiles of the smaller one.
     """
-    estimate.pair(x, y, 1, 'the sliced Wasserstein distance')
+    protocol.check_pair(x, y, 1, 'the sliced Wasserstein distance')
     lines = np.random.default_rng(seed).standard_normal((x.shape[1], directions))
     lines /= np.linalg.norm(lines, axis=0)
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)

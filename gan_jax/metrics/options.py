@@ -1,0 +1,103 @@
+"""The options of an evaluation, declared once.
+
+They are config.eval in the loop, and flags of the same names, defaults and checks of `--mode=eval`
+and of `python -m gan_jax.metrics`.
+"""
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gan_jax.core import keys
+from gan_jax.errors import UserError
+from gan_jax.metrics import evaluators, features
+from gan_jax.metrics.inception.resize import RESIZERS
+
+KEYS: dict[str, keys.Key] = {
+    'metrics': keys.names((), 'What to measure, as fid,kid,prdc.', learns=False),
+    'features': keys.choice(
+        'inception', features.names, 'Network that metrics take features from.', learns=False
+    ),
+    'resize': keys.choice(
+        'legacy', tuple(RESIZERS), 'How images reach the size of Inception.', learns=False
+    ),
+    'weights': keys.path('', "The network's file, or a classifier's run.", learns=False),
+    'num': keys.count(
+        0, 'Fake images; 0: all of a set, 10,000 of a generator.', low=0, learns=False
+    ),
+    'num_real': keys.count(0, 'Real images; 0: all.', low=0, learns=False),
+    'seed': keys.count(0, 'Seed of what is drawn.', low=0, learns=False),
+    'repeats': keys.count(1, 'Draws of fakes, for a standard error over them.', learns=False),
+    'batch_size': keys.count(32, 'Images that the network sees at once.', learns=False),
+}
+# what a run has beside
+OF_A_RUN: dict[str, keys.Key] = {
+    'split': keys.text('', "Split of the real images; '': that of training.", learns=False),
+    'options': keys.names((), 'Options of what makes the fakes, as psi=0.7.', learns=False),
+}
+
+
+def declared() -> dict[str, Any]:
+    """Return the keys of any evaluation: the common ones, and those of each metric."""
+    return {**KEYS, **evaluators.declared()}
+
+
+def of_a_run() -> dict[str, Any]:
+    """Return the keys of the evaluation of a run."""
+    return {**OF_A_RUN, **declared()}
+
+
+def parse(given: Mapping[str, Any], known: keys.Keys, prefix: str = '--') -> dict[str, Any]:
+    """Return the nested options of flags, by dotted names, whose values may be text.
+
+    Raises:
+      UserError: names the flag, its value and what is allowed.
+    """
+    flat = dict(keys.flat(known))
+    nested: dict[str, Any] = {}
+    for name, text in given.items():
+        *parents, leaf = name.split('.')
+        node = nested
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = _typed(flat[name], text)
+    keys.check(known, nested, prefix)
+    return nested
+
+
+def _typed(key: keys.Key, text: Any) -> Any:
+    """Return text as the type that a key has; what cannot be it stays text, and is refused."""
+    if not isinstance(text, str):
+        return text
+    if key.kind == 'names':
+        return split(text)
+    if key.kind not in ('count', 'number', 'flag'):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def split(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names that may come as one text with commas."""
+    parts = [names] if isinstance(names, str) else names
+    return tuple(name for part in parts for name in part.split(',') if name)
+
+
+def assignments(texts: str | Iterable[str]) -> dict[str, Any]:
+    """Return {'psi': 0.7} of ('psi=0.7',); values are Python's, or text.
+
+    Raises:
+      UserError: one of them is no assignment.
+    """
+    found = {}
+    for text in split(texts):
+        name, equals, value = text.partition('=')
+        if not equals:
+            raise UserError(f"eval.options='{text}' is not allowed: write NAME=VALUE")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
