@@ -212,9 +212,7 @@ def define() -> flags.FlagValues:
         if name not in values:
             flags.DEFINE_string(name, None, f'eval: {key.help}', **to)
     flags.DEFINE_string('profile', '', 'train: START:STOP, steps to trace.', **to)
-    flags.DEFINE_string(
-        'shape', '', 'dryrun: [Nx]HxWxC of images; else the data is opened.', **to
-    )
+    flags.DEFINE_string('shape', '', 'dryrun: [Nx]HxWxC of images; else the data is opened.', **to)
     flags.DEFINE_float('rate', None, 'dryrun: images per second; else they are measured.', 0, **to)
     flags.DEFINE_string('coordinator', None, 'Several processes: host:port of the first.', **to)
     flags.DEFINE_integer('num_processes', None, 'Several processes: how many.', 1, **to)

@@ -49,6 +49,13 @@ def test_the_digest_does_not_depend_on_how_a_set_is_read(limit, monkeypatch):
     assert data.digest(gray(), {'': read}) == want
 
 
+def test_a_set_that_was_read_has_the_digest_of_its_source():
+    for source in (gray(), OneByOne(gray(), bad=(57,))):
+        for resident_mb in (0, 1):
+            keys = {**data.defaults(), 'resident_mb': resident_mb, 'on_error': 'skip'}
+            assert data.read(source, keys).digest == data.digest(source)
+
+
 def test_content_order_length_labels_and_classes_count():
     source = gray()
     other = gray()

@@ -266,3 +266,16 @@ def test_streaming_reads_no_more_than_its_buffer_ahead(monkeypatch):
 def test_wrong_values_are_refused(keys, batch, message):
     with pytest.raises(UserError, match=message):
         pipeline.make(tiny(), config(**keys), batch_size=batch, seed=0, process=0, processes=2)
+
+
+@pytest.mark.parametrize('resident_mb', [0, 1])
+def test_one_read_serves_every_phase(resident_mb):
+    source = Counted(30)
+    examples = data.read(source, config(resident_mb=resident_mb))
+    read = source.read
+    assert read == (30 if resident_mb else 0)
+    for batch_size, resolution in ((4, 32), (8, None)):
+        p = pipeline.make(examples, config(), batch_size=batch_size, seed=0, resolution=resolution)
+        assert p.resident is examples.resident and p.spec.shape[0] == (resolution or 64)
+        assert len(take(p.batches(0), 1)[0]) == 1
+    assert source.read == read or not resident_mb

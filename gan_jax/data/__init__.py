@@ -3,5 +3,8 @@
 from gan_jax.data.config import defaults, open_source
 from gan_jax.data.content import digest
 from gan_jax.data.protocol import Field, Source, Spec, image_spec
+from gan_jax.data.reading import DataSet, read
 
-__all__ = ['Field', 'Source', 'Spec', 'defaults', 'digest', 'image_spec', 'open_source']
+__all__ = [
+    'DataSet', 'Field', 'Source', 'Spec', 'defaults', 'digest', 'image_spec', 'open_source', 'read',
+]  # fmt: skip

@@ -14,42 +14,14 @@ from absl import flags
 from gan_jax.core import rng
 from gan_jax.data import audit, device
 from gan_jax.data.order import positions
-from gan_jax.data.protocol import BadExample, Example, Spec, Subset, load
+from gan_jax.data.protocol import BadExample, Example, Spec, load
+from gan_jax.data.reading import DataSet, Stream, check_labels, read
 from gan_jax.errors import UserError
 
 Batches = Generator[Example, None, None]
 
 # batches that wait in memory are kept below this
 BUFFER_BYTES = 2**28
-
-
-@dataclasses.dataclass(frozen=True)
-class Stream:
-    """One source that is shuffled alone.
-
-    name is '' for the only one, whose fields keep their names; of others the main field is called
-    so, and the rest 'NAME_FIELD'.
-    """
-
-    name: str
-    source: Any
-
-    @property
-    def key(self) -> str:
-        """Return the name of this stream's indices in a resident batch."""
-        return f'index_{self.name}' if self.name else 'index'
-
-    @property
-    def names(self) -> dict[str, str]:
-        """Return the name in a batch of each field of the source."""
-        spec = self.source.spec
-        if not self.name:
-            return {field: field for field in spec.fields}
-        return {f: self.name if f == spec.main else f'{self.name}_{f}' for f in spec.fields}
-
-    def named(self, example: Example) -> Example:
-        """Rename the fields of an example for a batch."""
-        return {name: example[field] for field, name in self.names.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,16 +62,15 @@ class Pipeline:
     carry the images themselves. spec: of the prepared images. len(): the examples of one epoch.
     """
 
-    def __init__(self, streams: tuple[Stream, ...], spec: Spec, config: Mapping[str, Any],
-                 batch_size: int, seed: int, resident: Example | None, height: int | None,
-                 process: int, processes: int, labelled: bool):  # fmt: skip
-        self.streams = streams
-        self.source_spec = spec
-        self.spec = pooled(spec, height)
+    def __init__(self, examples: DataSet, config: Mapping[str, Any], batch_size: int, seed: int,
+                 height: int | None, process: int, processes: int, labelled: bool):  # fmt: skip
+        self.streams = examples.streams
+        self.source_spec = examples.spec
+        self.spec = pooled(examples.spec, height)
         self.config = dict(config)
         self.batch_size = batch_size
         self.seed = seed
-        self.resident = resident
+        self.resident = examples.resident
         self.labelled = labelled
         self.rows = batch_size // processes
         self.first = process * self.rows
@@ -203,15 +174,6 @@ class Pipeline:
         return device.pool(images, self.spec.images[name][0])
 
 
-def check_labels(batch: Example) -> None:
-    """Raise UserError where a label is unknown, for whoever cannot use such examples."""
-    unknown = int((batch['label'] < 0).sum())
-    if unknown:
-        raise UserError(
-            f'{unknown} of {len(batch["label"])} labels are unknown (-1), but the model needs them'
-        )
-
-
 def without_device(worker: int, workers: int) -> None:
     """Keep a worker process away from accelerators: it only reads."""
     del worker, workers
@@ -227,22 +189,6 @@ def pooled(spec: Spec, height: int | None) -> Spec:
         for name, shape in spec.images.items()
     }
     return dataclasses.replace(spec, fields={**spec.fields, **images})
-
-
-def fill(stream: Stream, threads: int) -> tuple[Example, np.ndarray, list[BadExample]]:
-    """Read a whole source: return (arrays [N, ...], the good indices, the bad examples)."""
-    n = len(stream.source)
-    arrays: Example = {}
-    done, kept, bad = 0, [], []
-    for good, batch, wrong in audit.read_all(stream.source, threads):
-        bad += wrong
-        kept.append(good)
-        for name, values in stream.named(batch).items() if batch is not None else ():
-            if name not in arrays:
-                arrays[name] = np.empty((n, *values.shape[1:]), values.dtype)
-            arrays[name][done : done + len(good)] = values
-        done += len(good)
-    return {k: v[:done] for k, v in arrays.items()}, np.concatenate(kept), bad
 
 
 def check(config: Mapping[str, Any], batch_size: int, processes: int) -> None:
@@ -269,7 +215,7 @@ def make(
     process: int | None = None,
     processes: int | None = None,
 ) -> Pipeline:
-    """Build the pipeline of a source.
+    """Build the pipeline of a source, or of one that `read` has read.
 
     batch_size: of all processes together; resolution: the height that images are pooled to, None
     for their own; labelled: refuse labels of -1; process, processes: this process's place, jax's
@@ -279,26 +225,7 @@ def make(
     process = jax.process_index() if process is None else process
     processes = jax.process_count() if processes is None else processes
     check(config, batch_size, processes)
-    parts = getattr(source, 'streams', None) or {'': source}
-    streams = tuple(Stream(name, part) for name, part in parts.items())
-    small = sum(len(s.source) * s.source.spec.nbytes for s in streams)
-    whole = small <= config['resident_mb'] * 2**20
-    resident: Example = {}
-    settled = []
-    for stream in streams:
-        n, on_error = len(stream.source), config['on_error']
-        good: np.ndarray = np.arange(n)
-        bad: list[BadExample] = []
-        if whole:
-            arrays, good, bad = fill(stream, config['threads'])
-            resident |= arrays
-        elif on_error == 'skip':
-            good, bad = audit.find_good(stream.source, config['threads'])
-        audit.settle(bad, n, on_error, audit.warn)
-        settled.append(Stream(stream.name, Subset(stream.source, good) if bad else stream.source))
-    if whole and labelled:
-        check_labels(resident)
-    return Pipeline(
-        tuple(settled), source.spec, config, batch_size, seed, resident if whole else None,
-        resolution, process, processes, labelled,
-    )  # fmt: skip
+    examples = source if isinstance(source, DataSet) else read(source, config)
+    if labelled and examples.resident is not None:
+        check_labels(examples.resident)
+    return Pipeline(examples, config, batch_size, seed, resolution, process, processes, labelled)

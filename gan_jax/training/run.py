@@ -1,5 +1,6 @@
 """A run as its config describes it, and what feeds one phase of it: data and compiled program."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,13 +18,17 @@ from gan_jax.runtime import parallel
 
 
 class Run(NamedTuple):
-    """Hold what a config stands for: data, procedure, root key, and when things are due."""
+    """Hold what a config stands for: data, procedure, root key, and when things are due.
+
+    `examples` reads the data, once for all phases and when it is first called.
+    """
 
     config: Any
     source: data.Source
     algorithm: Procedure
     key: jax.Array
     due: dict[str, Every]
+    examples: Callable[[], data.DataSet]
 
 
 def open_run(config: Any, source: data.Source | None = None) -> Run:
@@ -41,7 +46,8 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
         name: Every.parse(config[name].every, f'{name}.every', len(source))
         for name in ('log', 'sample', 'checkpoint', 'eval')
     }
-    return Run(config, source, algorithm, rng.root(config.seed), due)
+    examples = functools.cache(lambda: data.read(source, config.data))
+    return Run(config, source, algorithm, rng.root(config.seed), due, examples)
 
 
 class PhaseRunner(NamedTuple):
@@ -68,7 +74,7 @@ class PhaseRunner(NamedTuple):
 def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     """Open a phase's data and build its program; compilation comes with the first call."""
     pipeline = pipelines.make(
-        run.source,
+        run.examples(),
         run.config.data,
         batch_size=phase.batch_size,
         seed=run.config.seed,
