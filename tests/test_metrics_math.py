@@ -338,6 +338,11 @@ class TestConditional:
         swapped = fid_per_class.per_class(x, labels, x, 1 - labels)
         assert swapped.mean > 50
 
+    def test_unknown_labels_are_left_out(self):
+        x, _ = clouds(30, 1, 4)
+        labels = np.arange(30) % 3 - 1
+        assert fid_per_class.per_class(x, labels, x, labels) == (0.0, {0: 0.0, 1: 0.0})
+
     def test_a_class_without_images_is_named(self):
         x, _ = clouds(10, 1, 2)
         labels = np.arange(10) % 2

@@ -101,6 +101,20 @@ class TestSets:
         with pytest.raises(UserError, match='5000 images wanted, but fake digits has 1797'):
             digits().choose(5000, 0, 'fake')
 
+    def test_a_damaged_image_is_named(self, tmp_path):
+        for i in range(2):
+            Image.effect_noise((32, 32), 50).save(tmp_path / f'{i}.png')
+        content = (tmp_path / '1.png').read_bytes()
+        (tmp_path / '1.png').write_bytes(content[: len(content) // 2])
+        with pytest.raises(UserError, match=r'cannot read 1\.png: .* of /'):
+            list(sets.open_set(str(tmp_path)).batches(np.arange(2), 2))
+
+    def test_a_field_that_holds_no_images_is_refused(self):
+        with pytest.raises(
+            UserError, match="unknown field of images in digits 'label'; available: "
+        ):
+            sets.ImageSet.of('digits', '', digits().source, '[0,1]', 'label')
+
 
 class TestFeatures:
     def test_nan_names_the_image(self):
@@ -242,6 +256,20 @@ class TestGenerator:
         assert again[0]['generator'] == about
         assert again[0]['fake']['count'] == 40
 
+    def test_unknown_labels_are_asked_of_nobody(self):
+        labels = np.where(np.arange(60) % 3, -1, 4).astype(np.int32)
+        images = np.zeros((60, 8, 8, 1), np.uint8)
+        asked = []
+
+        def sample(seed, number, n, labels):
+            asked.extend(labels)
+            return np.zeros((n, 8, 8, 1), np.uint8)
+
+        chosen = protocol('label-accuracy', num=40, batch_size=16)
+        reference = Reference(image_set(images, labels), mean_colours(), chosen)
+        compare_generator(reference, sample, {}, labelled=True)
+        assert set(asked) == {4}
+
     def test_labels_follow_the_reference(self):
         asked = []
 
@@ -313,6 +341,46 @@ class TestClassifier:
         config = configs.base()
         with pytest.raises(UserError, match='needs labels'):
             module.build(config, data.image_spec((8, 8, 1)))
+
+
+METRIC = '''
+"""How much brighter or darker the fakes are."""
+
+import dataclasses
+
+from gan_jax.core import keys
+from gan_jax.metrics.evaluators import protocol
+
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator(protocol.Evaluator):
+    """Compare mean pixels of the images."""
+
+    pixels = True
+    scale: float = keys.field(keys.number(1.0, 'Units of brightness.', above=0, learns=False))
+
+    def __call__(self, pair):
+        """Yield the difference."""
+        real, fake = (x.mean() for x in pair.images())
+        yield protocol.Value('brightness', self.scale * (fake - real), VERSION, {})
+'''
+
+
+def test_a_metric_is_one_new_file(tmp_path, monkeypatch, run, capsys):
+    (tmp_path / 'brightness_difference.py').write_text(METRIC)
+    monkeypatch.setattr(evaluators, '__path__', [*evaluators.__path__, str(tmp_path)])
+    assert 'brightness-difference' in evaluators.names()
+    out = tmp_path / 'out.json'
+    argv = ['digits', 'digits', '--metrics=brightness-difference', '--num=90', f'--out={out}']
+    argv += ['--brightness_difference.scale=-2', '--features=classifier', f'--weights={run}']
+    assert command.main(argv) == 2
+    assert 'more than 0' in capsys.readouterr().err
+    assert command.main([a.replace('=-2', '=2') for a in argv]) == 0
+    value = certificate.read(out)['brightness']['value']
+    assert capsys.readouterr().out == f'brightness {value:.6g}\n'
+    assert configs.base().eval.brightness_difference.scale == 1.0
 
 
 class TestCommandLine:

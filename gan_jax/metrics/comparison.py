@@ -231,7 +231,8 @@ def generated(
 
 
 def labels_like(reference: Reference, count: int, seed: int) -> np.ndarray:
-    """Draw labels from the reference's for a whole number of batches."""
-    known = evaluating.labels(reference.loaded[0], 'the reference', 'a class')
+    """Draw labels from those of the reference that are known, for a whole number of batches."""
+    found = evaluating.labels(reference.loaded[0], 'the reference', 'a conditional model')
+    known = found[found >= 0]
     size = reference.protocol.batch_size
     return np.random.default_rng(seed).choice(known, -(-count // size) * size).astype(np.int32)

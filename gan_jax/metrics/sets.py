@@ -9,10 +9,9 @@ import numpy as np
 
 from gan_jax import data
 from gan_jax.data.config import names
-from gan_jax.data.protocol import load, name_of
-from gan_jax.errors import UserError, nearest
-
-RANGES = {'[-1,1]': (127.5, 127.5), '[0,1]': (255.0, 0.0)}
+from gan_jax.data.protocol import BadExample, load, name_of
+from gan_jax.errors import UserError, nearest, unknown
+from gan_jax.kinds import image as pictures
 
 
 class Batch(NamedTuple):
@@ -32,6 +31,18 @@ class ImageSet(NamedTuple):
     range: str = '[-1,1]'
     field: str = 'image'
 
+    @classmethod
+    def of(cls, name: str, split: str, source: Any, span: str, field: str = '') -> 'ImageSet':
+        """Return the set of one field of a source, its main one by default.
+
+        Raises:
+          UserError: there is no such field, or it does not hold images.
+        """
+        field = field or source.spec.main
+        if field not in source.spec.images:
+            raise unknown(f'field of images in {name}', field, source.spec.images)
+        return cls(name, split, source, span, field)
+
     def __len__(self) -> int:
         return len(self.source)
 
@@ -48,10 +59,17 @@ class ImageSet(NamedTuple):
         return np.sort(np.random.default_rng(seed).choice(len(self), num, replace=False))
 
     def batches(self, indices: np.ndarray, size: int) -> Iterator[Batch]:
-        """Read images in order."""
+        """Read images in order.
+
+        Raises:
+          UserError: one of them cannot be read (names it).
+        """
         for i in range(0, len(indices), size):
             chosen = indices[i : i + size]
-            batch = load(self.source, chosen)
+            try:
+                batch = load(self.source, chosen)
+            except BadExample as error:
+                raise UserError(f'cannot read {error} of {self.name}') from None
             labels = batch.get('label')
             labels = None if labels is None else np.asarray(labels)
             yield Batch(to_uint8(np.asarray(batch[self.field]), self.range), labels, chosen)
@@ -62,13 +80,13 @@ class ImageSet(NamedTuple):
 
     def conversion(self) -> str:
         """Say how pixels become uint8 RGB, for the certificate."""
-        spec = self.source.spec
+        field = self.source.spec.fields[self.field]
         steps = {
             'uint8': '',
             'uint16': 'uint16 / 257',
             'float32': f'float {self.range} to uint8',
-        }[str(spec.dtype)]
-        shape = 'x'.join(map(str, spec.images[self.field]))
+        }[field.dtype]
+        shape = 'x'.join(map(str, field.shape))
         return ', '.join(filter(None, (shape, steps)))
 
 
@@ -84,8 +102,7 @@ def to_uint8(images: np.ndarray, span: str = '[-1,1]') -> np.ndarray:
         return (images / 257).round().astype(np.uint8)
     if not np.isfinite(images).all():
         raise UserError('images hold NaN or inf')
-    scale, offset = RANGES[span]
-    return np.clip(np.round(images * scale + offset), 0, 255).astype(np.uint8)
+    return pictures.to_uint8(images, span)
 
 
 def digest(batches: Iterator[Batch]) -> str:
@@ -138,4 +155,4 @@ def open_set(text: str, **keys: Any) -> ImageSet:
 
 def opened(name: str, keys: Mapping[str, Any]) -> ImageSet:
     config = {**data.defaults(), **keys}
-    return ImageSet(name, config['split'], data.open_source(config), config['range'])
+    return ImageSet.of(name, config['split'], data.open_source(config), config['range'])

@@ -15,7 +15,6 @@ from gan_jax.core.state import TrainState, digest
 from gan_jax.data.device import scale
 from gan_jax.data.protocol import load
 from gan_jax.errors import UserError, unknown
-from gan_jax.kinds import image as pictures
 from gan_jax.metrics import certificate, features, options, sets
 from gan_jax.metrics.comparison import (
     GENERATED,
@@ -51,7 +50,7 @@ class Measured:
         def sample(seed: int, number: int, n: int, labels: np.ndarray | None) -> np.ndarray:
             key = jax.random.fold_in(rng.root(seed), number)
             made = make(state, key, n, self.given(seed, number, n), labels, **self.options)
-            return pictures.to_uint8(np.asarray(made), span)
+            return sets.to_uint8(np.asarray(made), span)
 
         return sample
 
@@ -92,7 +91,7 @@ class Evaluation:
 def of_field(source: data.Source, field: str) -> tuple[data.Source, str]:
     """Return the source of one field: a stream of its own where the source has several."""
     streams: Mapping[str, data.Source] = getattr(source, 'streams', {})
-    return (streams[field], 'image') if field in streams else (source, field)
+    return (streams[field], streams[field].spec.main) if field in streams else (source, field)
 
 
 def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> Evaluation | None:
@@ -121,7 +120,7 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
     for name, maker in makers.items():
         part, field = of_field(source, maker.field)
         title = config.data.dataset or config.data.name
-        real = sets.ImageSet(title, split, part, config.data.range, field)
+        real = sets.ImageSet.of(title, split, part, config.data.range, field)
         reference = Reference(real, extractor, protocol)
         protocol.check(len(reference.indices), protocol.num or GENERATED)
         labelled = bool(config.model.get('classes', 0))

@@ -41,7 +41,7 @@ def per_class(
 ) -> PerClass:
     """Compute the Frechet distance within each class of the real set, and the mean over classes.
 
-    Features [n, d], integer labels [n].
+    Features [n, d], integer labels [n]; what has the label -1, unknown, is left out.
 
     Raises:
       UserError: a class with fewer than two images in either set; names it.
@@ -53,7 +53,7 @@ def per_class(
                 f'{name} has {len(features)} images but labels of shape {np.shape(labels)}'
             )
     values = {}
-    for label in np.unique(real_labels):
+    for label in np.unique(real_labels[real_labels >= 0]):
         sets = real[real_labels == label], fake[fake_labels == label]
         for name, part in zip(('real', 'fake'), sets, strict=True):
             if len(part) < 2:

@@ -19,7 +19,8 @@ class Evaluator(protocol.Evaluator):
         """Yield it."""
         predicted = protocol.own_classes(pair, 'label-accuracy')
         labels = protocol.labels(pair.fake, 'fake', 'label-accuracy')
-        value = label_accuracy(predicted, labels)
+        known = labels >= 0
+        value = label_accuracy(predicted[known], labels[known])
         yield protocol.Value('label-accuracy', value, VERSION, {})
 
 

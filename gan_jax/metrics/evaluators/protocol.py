@@ -105,8 +105,8 @@ def same(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def labels(features: Features, who: str, metric: str) -> np.ndarray:
-    """Return the labels [n] of a set; raise UserError where it has none."""
-    if features.labels is None:
+    """Return the labels [n] of a set, -1 where one is unknown; raise UserError where all are."""
+    if features.labels is None or (features.labels < 0).all():
         raise UserError(f'{metric} needs labels; {who} has none')
     return features.labels
 
