@@ -22,7 +22,7 @@ PERIODS = ('log.every', 'sample.every', 'checkpoint.every', 'checkpoint.keep_eve
 AT_LEAST_ONE = ('batch_size', 'accumulate', 'steps_per_call', 'loss.n_critic', 'sample.rows',
                 'sample.columns', 'checkpoint.keep')  # fmt: skip
 CHOICES = {
-    'parallel': tuple(parallel.HOW),
+    'parallel': tuple(parallel.BACKENDS),
     'precision': ('float32', 'bfloat16'),
     'loss.batching': tuple(PASSES),
     'checkpoint.best_mode': ('min', 'max'),

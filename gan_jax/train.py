@@ -60,7 +60,7 @@ def train(
     workdir = pathlib.Path(workdir)
     trace = Profile(profile, workdir / 'profile')
     run = open_run(config, source)
-    if parallel.first():
+    if parallel.is_main_process():
         open_workdir(workdir, config)
     parallel.barrier('workdir')
     keep_every = Every.parse(config.checkpoint.keep_every, 'checkpoint.keep_every', len(run.source))
@@ -133,7 +133,7 @@ class Loop:
 
     def _writers(self) -> writers.Writers:
         """Return what the run reports to; of several processes one reports."""
-        if not parallel.first():
+        if not parallel.is_main_process():
             return writers.Writers(())
         return writers.open_all(self.workdir, total=self._total_steps(), step=self.step)
 
@@ -216,7 +216,7 @@ class Loop:
         """Return the signal that came, if any; several processes agree on one at log steps."""
         if jax.process_count() == 1:
             return self.stopped()
-        return parallel.largest(self.stopped()) if logged else 0
+        return parallel.all_reduce_max(self.stopped()) if logged else 0
 
     def _log(self, metrics: Metrics) -> None:
         """Write the means since the last log step; the host waits for the device here."""
@@ -247,7 +247,7 @@ class Loop:
         values |= {c['metric']: c['value'] for c in certificates}
         self.scalars |= values
         self.out.write_scalars(self.step, {'images': self.images} | values)
-        if certificates and parallel.first():
+        if certificates and parallel.is_main_process():
             write_json(self.workdir / 'evaluations' / f'{self.step}.json', certificates)
 
     def _check(self, values: dict[str, float]) -> None:
@@ -266,7 +266,7 @@ class Loop:
 
     def _picture(self, runner: PhaseRunner) -> None:
         """Write the sample grid."""
-        if not parallel.first():
+        if not parallel.is_main_process():
             return
         key = rng.fold(self.run.key, 'sample')
         images = np.asarray(self.grid(self.state, key, runner.example))
@@ -303,7 +303,7 @@ class Loop:
 
     def _summary(self) -> None:
         """Draw the curves and the animation of the run so far."""
-        if not parallel.first():
+        if not parallel.is_main_process():
             return
         curves.loss_curves(self.workdir / 'metrics.jsonl', self.workdir / 'losses.png')
         pictures.gif(pictures.files(self.workdir / 'samples'), self.workdir / 'progress.gif')
@@ -325,7 +325,7 @@ class Loop:
             'versions': versions(),
             'device': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
         }
-        if not parallel.first():
+        if not parallel.is_main_process():
             return state
         if read_json(self.workdir / 'result.json').get('digest') != result['digest']:
             self._summary()

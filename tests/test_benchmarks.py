@@ -50,10 +50,10 @@ def stepper(**changes):
     return measure.Stepper(open_run(config(**changes), synthetic.Source((4, 4, 1))))
 
 
-@pytest.mark.parametrize('how', ['pmap', 'shard_map'])
+@pytest.mark.parametrize('backend', ['pmap', 'shard_map'])
 @pytest.mark.parametrize('resident', [0, 64])
-def test_nothing_moves_to_the_device_but_what_is_placed(monkeypatch, how, resident):
-    found = stepper(parallel=how, **{'data.resident_mb': resident})
+def test_nothing_moves_to_the_device_but_what_is_placed(monkeypatch, backend, resident):
+    found = stepper(parallel=backend, **{'data.resident_mb': resident})
     found.call(2)
     placed = parallel._Call.arguments
 

@@ -56,7 +56,7 @@ def batches(steps, n=16, seed=0):
     return {'image': images}
 
 
-def run(algorithm, data, how='pmap', devices=1, most=1, each=1):
+def run(algorithm, data, backend='pmap', devices=1, max_steps=1, each=1):
     """Train on batches [steps, ...]; return the final state and merged metrics on the host."""
     key = jax.random.key(0)
     state = algorithm.init(key)
@@ -67,7 +67,7 @@ def run(algorithm, data, how='pmap', devices=1, most=1, each=1):
         state, new = algorithm.train_step(carry[0], batch, context(constants))
         return state, merge(carry[1], new)
 
-    program = parallel.program(step, how, devices, most)
+    program = parallel.program(step, backend, devices, max_steps)
     carry, key = parallel.replicate((state, metrics), devices), parallel.replicate(key, devices)
     for start in range(0, len(data['image']), each):
         part = jax.tree.map(lambda x: x[start : start + each], data)  # noqa: B023
@@ -110,9 +110,9 @@ def test_two_runs_are_equal_and_seeds_differ(plain):
 
 def test_scanned_steps_equal_a_loop(plain):
     data = batches(6)
-    ones = run(plain, data, most=4)
+    ones = run(plain, data, max_steps=4)
     for each in (2, 4):
-        chex.assert_trees_all_equal(ones, run(plain, data, most=4, each=each))
+        chex.assert_trees_all_equal(ones, run(plain, data, max_steps=4, each=each))
 
 
 def test_scanned_steps_equal_single_programs():
@@ -121,7 +121,7 @@ def test_scanned_steps_equal_single_programs():
         'mlp', prior='normal', g={'z_dim': 4, 'dropout': 0.2}, d={'norm': 'batch', 'dropout': 0.2}
     )
     algorithm, data = tiny(model=node), batches(6)
-    chex.assert_trees_all_equal(run(algorithm, data), run(algorithm, data, most=6, each=6))
+    chex.assert_trees_all_equal(run(algorithm, data), run(algorithm, data, max_steps=6, each=6))
 
 
 def test_a_step_is_traced_once(plain):
@@ -147,8 +147,8 @@ def test_eight_devices_equal_one(norm):
 
 def test_pmap_and_shard_map_give_the_same_bits():
     algorithm, data = tiny(norm='batch'), batches(4)
-    a = run(algorithm, data, 'pmap', 4, most=2, each=2)
-    b = run(algorithm, data, 'shard_map', 4, most=2, each=2)
+    a = run(algorithm, data, 'pmap', 4, max_steps=2, each=2)
+    b = run(algorithm, data, 'shard_map', 4, max_steps=2, each=2)
     chex.assert_trees_all_equal(a, b)
 
 
@@ -160,15 +160,15 @@ def test_accumulation_equals_the_full_batch():
     chex.assert_trees_all_close(*means, rtol=1e-4)
 
 
-@pytest.mark.parametrize('how', ['pmap', 'shard_map'])
-def test_one_all_reduce_for_an_update(plain, how):
+@pytest.mark.parametrize('backend', ['pmap', 'shard_map'])
+def test_one_all_reduce_for_an_update(plain, backend):
     key = jax.random.key(0)
     state = plain.init(key)
 
     def step(carry, constants, batch):
         return plain.d_step(carry, batch, constants)[0]
 
-    program = parallel.program(step, how, 4)
+    program = parallel.program(step, backend, 4)
     text = program.lower(state, key, batches(1)).compile().as_text()
     assert len(re.findall(r'= .* all-reduce(?:-start)?\(', text)) == 1
     assert not re.findall(r' (?:all-gather|all-to-all|collective-permute)\(', text)

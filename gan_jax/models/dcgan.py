@@ -1,4 +1,4 @@
-"""Convolutional networks from a handful of tuples, after Radford et al. 2016 (1511.06434).
+"""Convolutional networks from a handful of tuples, after arXiv:1511.06434 (Radford et al. 2016).
 
 A generator is a fully connected stem that makes the smallest image, then layers that enlarge it; a
 discriminator is layers that shrink an image, then fully connected ones. Each layer takes its width,

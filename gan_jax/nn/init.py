@@ -30,7 +30,7 @@ def around_one(std: float) -> Callable[..., jax.Array]:
 
 
 def normal(std: float = 0.02) -> Init:
-    """Draw kernels from N(0, std) and gammas from N(1, std) (Radford et al. 2016, 1511.06434)."""
+    """Draw kernels from N(0, std), gammas from N(1, std) (Radford et al., arXiv:1511.06434)."""
     return Init(nn.initializers.normal(std), gamma=around_one(std))
 
 
@@ -45,7 +45,7 @@ def torch() -> Init:
 
 
 def equalized() -> Init:
-    """Draw kernels from N(0, 1), scaled at run time (Karras et al. 2018, 1710.10196)."""
+    """Draw kernels from N(0, 1), scaled at run time (Karras et al. 2018, arXiv:1710.10196)."""
     return Init(nn.initializers.normal(1.0), equalised(math.sqrt(2)))
 
 

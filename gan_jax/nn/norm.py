@@ -34,8 +34,8 @@ class Norm(nn.Module):
 class BatchNorm(Norm):
     """Normalise each channel by its mean and variance over the global batch.
 
-    Ioffe, Szegedy 2015 (1502.03167). Statistics are averaged over the devices of the data axis.
-    The running ones, whose variance is the biased one, serve where train is False.
+    Ioffe, Szegedy 2015 (arXiv:1502.03167). Statistics are averaged over the devices of the data
+    axis. The running ones, whose variance is the biased one, serve where train is False.
     They move at each pass: twice in an update that sees real and fake as two batches, and for each
     piece of an accumulated batch, by that piece's statistics.
     """
@@ -81,7 +81,7 @@ def standardize(x: jax.Array, axes: tuple[int, ...], eps: float) -> jax.Array:
 
 
 class InstanceNorm(Norm):
-    """Normalise each channel of each example over its pixels (Ulyanov et al. 2016, 1607.08022)."""
+    """Normalise each channel of an example over its pixels (Ulyanov et al., arXiv:1607.08022)."""
 
     def axes(self, x: jax.Array) -> tuple[int, ...]:
         """Return the axes that one mean is taken over."""
@@ -98,7 +98,7 @@ class InstanceNorm(Norm):
 
 
 class LayerNorm(InstanceNorm):
-    """Normalise each example over all its pixels and channels (Ba et al. 2016, 1607.06450)."""
+    """Normalise an example over all its pixels and channels (Ba et al. 2016, arXiv:1607.06450)."""
 
     def axes(self, x: jax.Array) -> tuple[int, ...]:
         """Return the axes that one mean is taken over."""
@@ -106,7 +106,7 @@ class LayerNorm(InstanceNorm):
 
 
 class PixelNorm(Norm):
-    """Scale the channels of each pixel to mean square 1 (Karras et al. 2018, 1710.10196)."""
+    """Scale the channels of each pixel to mean square 1 (Karras et al. 2018, arXiv:1710.10196)."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:

@@ -25,7 +25,7 @@ def bilinear(x: jax.Array, factor: int) -> jax.Array:
 def depth_to_space(x: jax.Array, factor: int) -> jax.Array:
     """Lay channels [B, H, W, factor factor C] out as pixels [B, factor H, factor W, C].
 
-    The sub-pixel shuffle of Shi et al. 2016 (1609.05158).
+    The sub-pixel shuffle of Shi et al. 2016 (arXiv:1609.05158).
     """
     b, h, w, _ = x.shape
     x = x.reshape(b, h, w, factor, factor, -1).swapaxes(2, 3)
@@ -52,7 +52,7 @@ def resized(resize: Callable[[jax.Array, int], jax.Array]) -> Callable[..., jax.
 
 
 def transposed(x: jax.Array, features: int, stride: int, **options) -> jax.Array:
-    """Convolve with fractional stride (Radford et al. 2016, 1511.06434)."""
+    """Convolve with fractional stride (Radford et al. 2016, arXiv:1511.06434)."""
     return ConvTranspose(features, stride=stride, **options)(x)
 
 

@@ -66,8 +66,8 @@ def start(
         raise UserError(f'cannot join the processes: {str(error).splitlines()[0]}') from error
 
 
-def first() -> bool:
-    """Return whether this is the process that writes what all have in common."""
+def is_main_process() -> bool:
+    """Return whether this is process 0, which alone writes what all have in common."""
     return jax.process_index() == 0
 
 
@@ -76,8 +76,8 @@ def barrier(name: str) -> None:
     multihost_utils.sync_global_devices(name)
 
 
-def largest(value: int) -> int:
-    """Return the largest of all processes' values; all have to ask."""
+def all_reduce_max(value: int) -> int:
+    """Return the largest of all processes' values; each of them has to call."""
     if jax.process_count() == 1:
         return value
     return int(np.max(multihost_utils.process_allgather(np.int32(value))))
@@ -132,11 +132,11 @@ def replicate(tree: Any, devices: int = 0) -> Any:
     return jax.device_put(copied, sharding, may_alias=False)
 
 
-def program(step: Step, how: str = 'pmap', devices: int = 0, most: int = 1) -> Program:
+def program(step: Step, backend: str = 'pmap', devices: int = 0, max_steps: int = 1) -> Program:
     """Compile a per-device step over the devices; the carry is donated.
 
-    The program takes batches [n, this process' batch, ...] for any n up to `most`, and applies
-    the step n times. `how` is 'pmap' or 'shard_map'; both give the same bits.
+    The program takes batches [n, this process' batch, ...] for any n up to `max_steps`, and applies
+    the step n times. `backend` is 'pmap' or 'shard_map'; both give the same bits.
     """
 
     def several(carry, constants, batches, n):
@@ -147,11 +147,11 @@ def program(step: Step, how: str = 'pmap', devices: int = 0, most: int = 1) -> P
 
         return lax.fori_loop(0, n, body, carry)
 
-    call = HOW[how](_once(step) if most == 1 else several, mesh(devices))
+    call = BACKENDS[backend](_once(step) if max_steps == 1 else several, mesh(devices))
 
     def arguments(carry, constants, batches):
         n = len(jax.tree.leaves(batches)[0])
-        return carry, constants, jax.tree.map(lambda x: _padded(x, most), batches), n
+        return carry, constants, jax.tree.map(lambda x: _padded(x, max_steps), batches), n
 
     def run(carry, constants, batches):
         return call(*arguments(carry, constants, batches))
@@ -161,7 +161,7 @@ def program(step: Step, how: str = 'pmap', devices: int = 0, most: int = 1) -> P
 
 
 def shapes(
-    step: Step, carry: Any, constants: Any, batch: Any, how: str = 'pmap', devices: int = 0
+    step: Step, carry: Any, constants: Any, batch: Any, backend: str = 'pmap', devices: int = 0
 ) -> Any:
     """Return the shapes of what a per-device step returns for a batch, without running it.
 
@@ -170,7 +170,7 @@ def shapes(
     if jax.process_count() > 1:  # programs over several processes take arrays alone
         return jax.eval_shape(step, carry, constants, batch)
 
-    call = HOW[how](_once(step), mesh(devices))
+    call = BACKENDS[backend](_once(step), mesh(devices))
     batches = jax.tree.map(lambda x: x[None], batch)
     return jax.eval_shape(call.compiled, *call.arguments(carry, constants, batches, 1))
 
@@ -275,4 +275,4 @@ class _Spanning:
         return jax.make_array_from_single_device_arrays(x.shape, sharding, shards)
 
 
-HOW = {'pmap': _pmap, 'shard_map': _shard_map}
+BACKENDS = {'pmap': _pmap, 'shard_map': _shard_map}
