@@ -93,6 +93,12 @@ def test_a_finished_run_can_be_measured_otherwise(measured, capsys):
     assert found['fake']['count'] == 100
 
 
+def test_the_run_of_an_older_version_is_refused_in_one_line(measured, monkeypatch):
+    monkeypatch.setattr(Checkpoints, 'meta', lambda self, step: {'spec': {'fields': []}})
+    with pytest.raises(UserError, match='is a run of an older gan_jax: train it again'):
+        evaluation.evaluate_run(measured, None, {}, None)
+
+
 def test_nothing_to_evaluate_is_refused(classifier):
     with pytest.raises(UserError, match='no metrics to evaluate'):
         evaluation.evaluate_run(classifier, None, {}, None)

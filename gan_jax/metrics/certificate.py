@@ -15,7 +15,6 @@ from gan_jax.metrics import files
 from gan_jax.metrics.evaluators.protocol import Value
 from gan_jax.metrics.features.protocol import Extractor
 
-VERSION = 1
 PACKAGES = ('flax', 'jax', 'jaxlib', 'numpy', 'pillow', 'scipy')
 # two numbers can be compared if they agree in all of these
 PROTOCOL = (
@@ -33,10 +32,6 @@ PROTOCOL = (
     'generator.ema',
     'generator.options',
 )
-FIELDS = (
-    'metric', 'value', 'standard_error', 'standard_error_over', 'version', 'parameters', 'real',
-    'fake', 'features', 'generator', 'seed', 'repeats', 'packages', 'hardware', 'seconds',
-)  # fmt: skip
 
 
 # what a certificate says of a generator; options are the maker's, None where it has none

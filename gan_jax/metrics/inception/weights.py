@@ -19,8 +19,8 @@ from gan_jax.metrics.inception.network import EARLY, SIZE, Inception
 FILE = 'pt_inception-2015-12-05-6726825d.pth'
 URL = f'https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}'
 SHA256 = '6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2'
-# the weights of the same network up to its 768-channel map, from Apple's Metal sample code
-EARLY_FILE = 'inception_2015_768.npz'
+# the weights of the same network up to its 768-channel map, from Apple's Metal sample code:
+# inception_2015_768.npz
 EARLY_SHA256 = 'f421d6c0581ff55acda37ea741fb5e4f2791f53c799c62a7fafdf8b27431479a'
 EPSILON = 1e-3
 
