@@ -347,6 +347,16 @@ class TestClassifier:
             module.build(config, data.image_spec((8, 8, 1)))
 
 
+def test_metrics_of_pixels_need_no_network(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
+    np.save(tmp_path / 'x.npy', images)
+    argv = [str(tmp_path / 'x.npy')] * 2 + ['--metrics=pyramid', '--weights=nowhere.pth']
+    assert command.main(argv) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(r['metric'], r['value']) for r in found] == [('pyramid-16', 0), ('pyramid-mean', 0)]
+    assert found[0]['features']['network'] == 'none'
+
+
 METRIC = '''
 """How much brighter or darker the fakes are."""
 
@@ -372,13 +382,13 @@ class Evaluator(protocol.Evaluator):
 '''
 
 
-def test_a_metric_is_one_new_file(tmp_path, monkeypatch, run, capsys):
+def test_a_metric_is_one_new_file(tmp_path, monkeypatch, capsys):
     (tmp_path / 'brightness_difference.py').write_text(METRIC)
     monkeypatch.setattr(evaluators, '__path__', [*evaluators.__path__, str(tmp_path)])
     assert 'brightness-difference' in evaluators.names()
     out = tmp_path / 'out.json'
     argv = ['digits', 'digits', '--metrics=brightness-difference', '--num=90', f'--out={out}']
-    argv += ['--brightness_difference.scale=-2', '--features=classifier', f'--weights={run}']
+    argv += ['--brightness_difference.scale=-2']
     assert command.main(argv) == 2
     assert 'more than 0' in capsys.readouterr().err
     assert command.main([a.replace('=-2', '=2') for a in argv]) == 0

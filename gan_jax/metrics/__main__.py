@@ -9,7 +9,7 @@ from absl import logging as absl_logging
 
 from gan_jax.core import keys
 from gan_jax.errors import UserError
-from gan_jax.metrics import certificate, features, options, sets
+from gan_jax.metrics import certificate, options, sets
 from gan_jax.metrics.comparison import Protocol, compare_sets
 from gan_jax.modes import inference
 from gan_jax.runtime import process
@@ -63,9 +63,7 @@ def evaluate(argv: Sequence[str]) -> None:
         sets.open_set(flags[side], **of(flags, 'data') | of(flags, side))
         for side in ('real', 'fake')
     )
-    extractor = features.make(
-        chosen['features'], chosen['resize'], chosen['weights'], inference.load
-    )
+    extractor = protocol.extractor(chosen, inference.load)
     results = compare_sets(real, fake, extractor, protocol)
     if not flags['out']:
         print(certificate.encode(results), end='')

@@ -10,12 +10,13 @@ import numpy as np
 
 from gan_jax.errors import UserError
 from gan_jax.metrics import evaluators, options, sets
+from gan_jax.metrics import features as networks
 from gan_jax.metrics.certificate import Sides, certify
 from gan_jax.metrics.evaluators import protocol as evaluating
 from gan_jax.metrics.evaluators.protocol import Evaluator, Pair, Value
 from gan_jax.metrics.features import cache
 from gan_jax.metrics.features.extract import extract
-from gan_jax.metrics.features.protocol import Extractor, Features
+from gan_jax.metrics.features.protocol import NONE, Extractor, Features, LoadRun
 from gan_jax.metrics.sets import Batch, ImageSet
 
 # images of a generator where eval.num is 0
@@ -43,6 +44,16 @@ class Protocol(NamedTuple):
         """
         numbers = {key: given[key] for key in cls._fields[1:] if key in given}
         return cls(evaluators.build(options.split(given['metrics']), given), **numbers)
+
+    def extractor(self, given: Mapping[str, Any], load_run: LoadRun) -> Extractor:
+        """Return the network that the options name, or none where every metric looks at pixels.
+
+        Raises:
+          UserError: there is no such network, resizer or file.
+        """
+        if all(e.pixels and not e.network for e in self.metrics.values()):
+            return NONE
+        return networks.make(given['features'], given['resize'], given['weights'], load_run)
 
     def check(self, real: int, fake: int) -> None:
         """Refuse too few images before any features are computed.

@@ -15,7 +15,7 @@ from gan_jax.core.state import TrainState, digest
 from gan_jax.data.device import scale
 from gan_jax.data.protocol import load
 from gan_jax.errors import UserError, unknown
-from gan_jax.metrics import certificate, features, options, sets
+from gan_jax.metrics import certificate, options, sets
 from gan_jax.metrics.comparison import (
     GENERATED,
     Protocol,
@@ -111,7 +111,7 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
     given = {**node, 'metrics': options.split(node.metrics), 'options': options.split(node.options)}
     keys.check({**options.of_a_run(), 'every': keys.period('0st', '')}, given, 'eval.')
     protocol = Protocol.of(node)
-    extractor = features.make(node.features, node.resize, node.weights, inference.load)
+    extractor = protocol.extractor(node, inference.load)
     split = node.split or config.data.split
     if node.split:
         source = data.open_source({**config.data, 'split': split})

@@ -38,10 +38,12 @@ class Value(NamedTuple):
 class Evaluator:
     """Compute one metric, or a few that belong together; the fields are its keys in config.eval.
 
-    `pixels` says that it looks at images, not at features, whose network its name then leaves out.
+    `pixels` says that it looks at images, not at features, whose network its name then leaves out;
+    `network` says that it needs one all the same.
     """
 
     pixels: ClassVar[bool] = False
+    network: ClassVar[bool] = False
 
     def needs(self) -> int:
         """Return how many images of each set it takes at least."""

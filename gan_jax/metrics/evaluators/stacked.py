@@ -25,6 +25,7 @@ class Evaluator(protocol.Evaluator):
     """Count modes by a classifier of one channel, and their divergence from uniform."""
 
     pixels: ClassVar[bool] = True
+    network: ClassVar[bool] = True
 
     def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
         """Yield the number of modes, and the KL in nats."""

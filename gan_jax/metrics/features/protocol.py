@@ -33,6 +33,15 @@ class Extractor(NamedTuple):
     apply: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
+def no_features(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return no features and no logits of images."""
+    return (nothing := np.zeros((len(images), 0), np.float32)), nothing
+
+
+# for metrics that look at pixels alone, so that no weights need be there
+NONE = Extractor('none', 'none', '', 'none', no_features)
+
+
 class Parallel:
     """Run a compiled function of (variables, images) on all accelerators of this process."""
 
