@@ -51,7 +51,7 @@ def unpack(faces: pathlib.Path, folder: pathlib.Path) -> tuple[pathlib.Path, pat
 
 def batches(keys: dict, seed: int = 0) -> Iterator[jax.Array]:
     """Yield finished batches on the device, endlessly."""
-    config = {**data.defaults(), 'flip': True, **keys}
+    config = {**data.defaults(), 'transforms': 'flip', **keys}
     source = data.open_source(config)
     made = pipeline.make(source, config, batch_size=BATCH, seed=seed)
     resident = jax.device_put(made.resident)

@@ -16,7 +16,7 @@ from gan_jax.data import inspect as inspection
 def get_config():
     """Return the config; empty size and widths, and 0 channels, stand for what the data says."""
     config = configs.base()
-    config.data.update({'name': 'folder', 'path': '', 'flip': True})
+    config.data.update({'name': 'folder', 'path': '', 'transforms': 'flip'})
     config.model = models.node('dcgan', prior='normal', g={'widths': ()}, d={'widths': ()})
     config.batch_size = 64
     config.duration = '200kimg'

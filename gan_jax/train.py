@@ -11,13 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import data
+from gan_jax import data, kinds, pictures
 from gan_jax.algorithms.protocol import Phase, starts
 from gan_jax.core import rng
 from gan_jax.core.duration import Every
 from gan_jax.core.state import Mean, Metrics, TrainState, digest, finite
 from gan_jax.errors import UserError
-from gan_jax.kinds import image as pictures
 from gan_jax.modes import inference
 from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
@@ -269,9 +268,11 @@ class Loop:
         if not parallel.is_main_process():
             return
         key = rng.fold(self.run.key, 'sample')
-        images = np.asarray(self.grid(self.state, key, runner.example))
-        shown = pictures.to_uint8(images, self.run.config.data.range)
-        self.out.write_images(self.step, 'samples', pictures.grid(shown))
+        field = self.run.spec.fields[self.run.spec.main]
+        kind = kinds.find(field.kind)
+        shown = kind.final(np.asarray(self.grid(self.state, key, runner.example)), field)
+        self.out.write_images(self.step, 'samples', kind.picture(shown, field))
+        kind.keep(self.workdir / 'samples' / str(self.step), shown, field)
 
     def _save(self, metrics: Metrics) -> None:
         """Save the state, unless it or the means since the last log step are not finite."""

@@ -14,7 +14,7 @@ from gan_jax import cli
 from gan_jax import config as configs
 from gan_jax.data import image_spec
 from gan_jax.errors import UserError
-from gan_jax.kinds.image import save_png
+from gan_jax.pictures import save_png
 
 FILES = sorted((ROOT / 'configs').glob('*.py'))
 

@@ -15,8 +15,8 @@ from gan_jax.core.state import digest
 from gan_jax.data import Spec, geometry
 from gan_jax.data.arrays import Arrays
 from gan_jax.errors import UserError
-from gan_jax.kinds.image import save_png
 from gan_jax.modes import measure
+from gan_jax.pictures import save_png
 from gan_jax.training import run, workdir
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from gan_jax import files, pictures
 from gan_jax.errors import UserError
-from gan_jax.kinds import image as pictures
+from gan_jax.kinds.image import to_uint8
 from gan_jax.training import curves, writers
 
 RNG = np.random.default_rng(0)
@@ -203,11 +204,11 @@ def test_close_reaches_every_writer_though_one_fails():
 def test_to_uint8():
     values = np.array([-2, -1, 0, 1, 2, np.nan, np.inf, -np.inf], np.float32)
     signed, unsigned = [0, 0, 128, 255, 255, 0, 255, 0], [0, 0, 0, 255, 255, 0, 255, 0]
-    np.testing.assert_array_equal(pictures.to_uint8(values, '[-1,1]'), signed)
-    np.testing.assert_array_equal(pictures.to_uint8(values, '[0,1]'), unsigned)
+    np.testing.assert_array_equal(to_uint8(values, '[-1,1]'), signed)
+    np.testing.assert_array_equal(to_uint8(values, '[0,1]'), unsigned)
     every = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(pictures.to_uint8(every / 127.5 - 1, '[-1,1]'), every)
-    np.testing.assert_array_equal(pictures.to_uint8(jnp.asarray(every / 255), '[0,1]'), every)
+    np.testing.assert_array_equal(to_uint8(every / 127.5 - 1, '[-1,1]'), every)
+    np.testing.assert_array_equal(to_uint8(jnp.asarray(every / 255), '[0,1]'), every)
 
 
 @pytest.mark.parametrize(('size', 'scale'), [(8, 8), (28, 2), (31, 2), (32, 1), (80, 1)])
@@ -279,7 +280,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     before = path.read_bytes()
 
     def fail():
-        with pictures.replacing(path) as temporary:
+        with files.replacing(path) as temporary:
             temporary.write_bytes(b'half')
             raise OSError(28, 'No space left on device')
 

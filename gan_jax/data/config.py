@@ -14,7 +14,7 @@ from gan_jax.data import audit, sources
 PIPELINE = (
     'name',
     'dataset',
-    'flip',
+    'transforms',
     'range',
     'dequantise',
     'resident_mb',
@@ -41,7 +41,7 @@ def defaults() -> dict[str, Any]:
         'fields': '',
         'direction': 'AtoB',
         'on_error': 'raise',
-        'flip': False,
+        'transforms': '',
         'range': '[-1,1]',
         'dequantise': False,
         'resident_mb': 1024,

@@ -1,7 +1,7 @@
 """Where a set of two domains keeps them: trainA and trainB, or A and B, or A/train and B/train."""
 
-from gan_jax.data import stores
 from gan_jax.data.sources.folder import common_folder
+from gan_jax.files import natural
 
 
 def layouts(split: str) -> list[tuple[str, str]]:
@@ -32,5 +32,5 @@ def folders(names: list[str]) -> str:
     """List the folders of a set for a message."""
     top = common_folder(names)
     inside = {n[len(top) :].split('/')[0] for n in names if '/' in n[len(top) :]}
-    found = sorted(inside, key=stores.natural)
+    found = sorted(inside, key=natural)
     return ', '.join(found[:20]) or 'no folders'

@@ -6,8 +6,8 @@ import json
 import pathlib
 from typing import Any
 
-from gan_jax.data.stores import natural
 from gan_jax.errors import UserError
+from gan_jax.files import natural
 
 # folders of these names part a set; they are no classes
 SPLITS = {'train', 'test', 'val', 'valid', 'validation', 'training', 'testing'}

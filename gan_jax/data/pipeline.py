@@ -1,18 +1,19 @@
 """Batches as a pure function of (seed, position): resident on the device, or streamed by Grain."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Generator, Mapping
 from typing import Any
 
 import grain
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
+from gan_jax import kinds
 from gan_jax.core import rng
-from gan_jax.data import audit, device
+from gan_jax.data import audit
 from gan_jax.data.order import positions
 from gan_jax.data.protocol import BadExample, Example, Spec, load
 from gan_jax.data.reading import DataSet, Stream, check_labels, read
@@ -66,7 +67,8 @@ class Pipeline:
                  height: int | None, process: int, processes: int, labelled: bool):  # fmt: skip
         self.streams = examples.streams
         self.source_spec = examples.spec
-        self.spec = pooled(examples.spec, height)
+        self.spec = finished(examples.spec, config, height)
+        self.height = height
         self.config = dict(config)
         self.batch_size = batch_size
         self.seed = seed
@@ -144,34 +146,34 @@ class Pipeline:
         return audit.report(bad, total, len(bad) <= audit.LISTED)
 
     def prepare(self, resident: Any, batch: Any, keys: jax.Array | None) -> dict[str, jax.Array]:
-        """Finish a batch on the device: gather, flip, scale, dequantise, pool; pure.
+        """Finish a batch on the device: gather, and what each field's kind does; pure.
 
-        keys: one per example, typed [b]; None for no flips and no dequantisation. Returns the
-        images as float32 [b, H, W, C] in config.data.range, and every other field as it is.
+        keys: one per example, typed [b]; None where nothing is random. Returns every field, as
+        `spec` says.
         """
         done: dict[str, jax.Array] = {}
         for stream in self.streams:
             for name in stream.names.values():
                 part = batch if resident is None else resident
                 values = part[name] if resident is None else part[name][batch[stream.key]]
-                if name in self.spec.images:
-                    values = self.finish(values, stream.name, name, keys)
-                done[name] = values
+                done[name] = self.finish(values, stream.name, name, keys)
         return done
 
     def finish(
-        self, images: jax.Array, stream: str, name: str, keys: jax.Array | None
+        self, values: jax.Array, stream: str, name: str, keys: jax.Array | None
     ) -> jax.Array:
-        """Turn raw images [b, H, W, C] into network input; images of one stream flip alike."""
-        span = self.config['range']
-        images = jnp.asarray(images)
-        if keys is not None and self.config['flip']:
-            images = device.flip(images, rng.split_each(keys, f'flip {stream}'))
-        if keys is not None and self.config['dequantise']:
-            images = device.dequantise(images, rng.split_each(keys, f'noise {name}'), span)
-        else:
-            images = device.scale(images, span)
-        return device.pool(images, self.spec.images[name][0])
+        """Turn raw values [b, ...] into network input; fields of one stream draw alike."""
+
+        field = self.source_spec.fields[name]
+        kind = kinds.find(field.kind)
+        draw = None if keys is None else functools.partial(drawn, keys, stream, name)
+        values = kind.prepare(values, field, draw, self.config)
+        return kind.resize(values, self.height) if self.height else values
+
+
+def drawn(keys: jax.Array, stream: str, name: str, purpose: str, alike: bool) -> jax.Array:
+    """Return the keys [b] of a purpose, of one field or alike for all fields of a stream."""
+    return rng.split_each(keys, f'{purpose} {stream if alike else name}')
 
 
 def without_device(worker: int, workers: int) -> None:
@@ -180,23 +182,21 @@ def without_device(worker: int, workers: int) -> None:
     os.environ['JAX_PLATFORMS'] = 'cpu'
 
 
-def pooled(spec: Spec, height: int | None) -> Spec:
-    """Return the spec of images that are pooled to a height."""
-    images = {
-        name: dataclasses.replace(
-            spec.fields[name], shape=device.check_resolution(shape, height), dtype='float32'
-        )
-        for name, shape in spec.images.items()
-    }
-    return dataclasses.replace(spec, fields={**spec.fields, **images})
+def finished(spec: Spec, config: Mapping[str, Any], height: int | None = None) -> Spec:
+    """Return the spec of examples as networks see them, pooled to a height if there is one.
+
+    Raises:
+      UserError: a transform, a range or the height does not go with the data.
+    """
+    fields = kinds.finished(spec.fields, config)
+    if height:
+        resized = {n: f for n, f in fields.items() if f.kind not in ('label', 'value')}
+        fields |= {n: kinds.find(f.kind).resized(f, height) for n, f in resized.items()}
+    return dataclasses.replace(spec, fields=fields)
 
 
 def check(config: Mapping[str, Any], batch_size: int, processes: int) -> None:
     """Raise UserError for values that no pipeline can have."""
-    span = config['range']
-    if span not in device.RANGES:
-        allowed = ' or '.join(device.RANGES)
-        raise UserError(f"config.data.range='{span}' is not allowed; write {allowed}")
     if batch_size < 1 or batch_size % processes:
         raise UserError(f'config.batch_size={batch_size} does not divide by {processes} processes')
     for key in ('workers', 'threads', 'resident_mb'):

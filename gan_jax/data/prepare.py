@@ -6,7 +6,6 @@ import functools
 import hashlib
 import json
 import multiprocessing
-import os
 import pathlib
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -19,6 +18,7 @@ from gan_jax.data.facts import JSON, Facts, Part, read_part
 from gan_jax.data.labels import UNKNOWN
 from gan_jax.data.protocol import BadExample, in_order
 from gan_jax.errors import UserError
+from gan_jax.files import replacing
 
 CHUNK = 64
 PLAN = 'unfinished.json'
@@ -100,9 +100,8 @@ def plan(source: Any, request: JSON) -> JSON:
 
 def write_json(path: pathlib.Path, data: JSON) -> None:
     """Write a file whole or not at all."""
-    draft = path.with_suffix('.tmp')
-    draft.write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
-    os.replace(draft, path)
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
 
 
 def read_json(path: pathlib.Path) -> JSON | None:
@@ -136,18 +135,15 @@ def write_shard(path: pathlib.Path, parts: Iterator, bar: Any) -> JSON:
     from array_record.python import array_record_module
 
     facts, content = Facts(), hashlib.sha256()
-    draft = path.with_suffix('.tmp')
-    writer = array_record_module.ArrayRecordWriter(str(draft), shards.OPTIONS)
-    try:
-        for span, part in parts:
-            for record in part.records:
-                writer.write(record)
-                content.update(record)
-            facts.merge(part.facts)
-            bar.update(span[1] - span[0])
-    finally:
-        writer.close()
-    os.replace(draft, path)
+    with replacing(path) as draft:
+        writer = array_record_module.ArrayRecordWriter(str(draft), shards.OPTIONS)
+        with contextlib.closing(writer):
+            for span, part in parts:
+                for record in part.records:
+                    writer.write(record)
+                    content.update(record)
+                facts.merge(part.facts)
+                bar.update(span[1] - span[0])
     return {
         'name': path.name,
         'count': facts.count,

@@ -89,7 +89,8 @@ def read(source: Any, config: Mapping[str, Any]) -> DataSet:
             good, bad = audit.find_good(stream.source, config['threads'])
         audit.settle(bad, n, on_error, audit.warn)
         settled.append(Stream(stream.name, Subset(stream.source, good) if bad else stream.source))
-    spec = source.spec
+    fields = {name: s.source.spec.fields[f] for s in streams for f, name in s.names.items()}
+    spec = dataclasses.replace(source.spec, fields=fields)
     if 'label' in resident:
         spec = dataclasses.replace(spec, unknown=int((resident['label'] < 0).sum()))
     return DataSet(source, tuple(settled), spec, resident if whole else None)

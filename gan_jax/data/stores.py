@@ -14,17 +14,12 @@ from typing import Any, NamedTuple
 
 from gan_jax.data.images import BadImage
 from gan_jax.errors import UserError
+from gan_jax.files import natural
 
 MAX_BYTES = 2**29
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 TAR_ERRORS = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
 TAR_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
-
-
-def natural(name: str) -> tuple:
-    """Sort key that puts 'img2' before 'img10'; the name itself settles ties."""
-    parts = re.split(r'(\d+)', name.lower(), flags=re.ASCII)
-    return tuple((1, int(p), '') if i % 2 else (0, 0, p) for i, p in enumerate(parts)), name
 
 
 def outside(name: str) -> bool:

@@ -1,0 +1,91 @@
+"""What an example is: one module for each kind, with how it is scaled, shown and written."""
+
+import dataclasses
+import importlib
+import pathlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.errors import UserError, unknown
+from gan_jax.files import replacing
+
+if TYPE_CHECKING:
+    from gan_jax.data.protocol import Field
+
+# (purpose, alike) -> keys [B]: of one field, or `alike` for all fields of an example
+Draw = Callable[[str, bool], jax.Array]
+
+
+class Kind:
+    """Say how fields of a kind are prepared on the device, shown and written; numbers by default.
+
+    Networks see `prepare`'s output, described by `finished`; `final` is what is shown and written.
+    """
+
+    suffix = '.npy'
+
+    def finished(self, field: 'Field', options: Mapping[str, Any]) -> 'Field':
+        """Return the field as networks see it; raise UserError for options it cannot have."""
+        del options
+        return field
+
+    def resized(self, field: 'Field', resolution: int) -> 'Field':
+        """Return a finished field at a lower resolution; raise UserError where it has none."""
+        raise UserError(f'resolution {resolution} is not allowed: there are no images')
+
+    def prepare(
+        self, x: jax.Array, field: 'Field', draw: Draw | None, options: Mapping[str, Any]
+    ) -> jax.Array:
+        """Return values [B, ...] as networks see them; pure, without `draw` nothing is random."""
+        del field, draw, options
+        return jnp.asarray(x)
+
+    def resize(self, x: jax.Array, resolution: int) -> jax.Array:
+        """Return finished values [B, ...] at a lower resolution."""
+        del resolution
+        return x
+
+    def final(self, x: np.ndarray, field: 'Field') -> np.ndarray:
+        """Return values [..., *shape] that networks made, of the field as they see it, to write."""
+        del field
+        return np.asarray(x)
+
+    def picture(self, examples: np.ndarray, field: 'Field') -> np.ndarray:
+        """Return the picture uint8 [H, W, C] of final examples [rows, columns, ...] or [N, ...]."""
+        raise UserError(f'{type(self).__name__.lower()} fields cannot be shown')
+
+    def keep(self, path: pathlib.Path, examples: np.ndarray, field: 'Field') -> None:
+        """Write beside a picture, to a path without suffix, what it cannot show; nothing mostly."""
+
+    def write(self, path: pathlib.Path, example: np.ndarray, field: 'Field') -> None:
+        """Write one final example to a path with the kind's suffix, in one step."""
+        del field
+        with replacing(path) as temporary:
+            np.save(temporary, example)
+
+
+def find(name: str) -> Kind:
+    """Return a kind by the name of its module.
+
+    Raises:
+      UserError: there is none of that name.
+    """
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    if name not in names:
+        raise unknown('kind', name, names)
+    return importlib.import_module(f'gan_jax.kinds.{name}').KIND
+
+
+def finished(fields: Mapping[str, 'Field'], options: Mapping[str, Any]) -> dict[str, 'Field']:
+    """Return fields as networks see them, by the options of config.data."""
+    return {name: find(field.kind).finished(field, options) for name, field in fields.items()}
+
+
+def float_field(field: 'Field', shape: tuple[int, ...], span: str) -> 'Field':
+    """Return a field of float32."""
+    return dataclasses.replace(field, shape=shape, dtype='float32', span=span)

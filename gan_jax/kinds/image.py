@@ -1,237 +1,124 @@
-"""Pictures for people: grids, PNG, GIF and MP4 files, curves.
+"""Images [H, W, C] of uint8, uint16 or float32: scaled to a range, transformed, shown, PNG."""
 
-Pictures are arrays [H, W, C], uint8 (or uint16 where said so). A file that is replaced is replaced
-in one step: a reader, or a run that is killed, never sees half of one.
-"""
-
-import contextlib
-import importlib.util
-import math
-import os
 import pathlib
-import re
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-import PIL.Image
 
-from gan_jax.errors import UserError
+from gan_jax import kinds, pictures
+from gan_jax.data import transforms
+from gan_jax.errors import UserError, choose
 
-Path = str | os.PathLike[str]
-Frame = Path | np.ndarray
+if TYPE_CHECKING:
+    from gan_jax.data.protocol import Field
+
+RANGES = {'[-1,1]': (-1.0, 1.0), '[0,1]': (0.0, 1.0)}
+LEVELS = {'uint8': 255, 'uint16': 65535}
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[pathlib.Path]:
-    """Give a temporary path with the same suffix, which takes the place of `path` at the end.
+class Image(kinds.Kind):
+    """Scale pixels to config.data.range on the device, and floats of it back to uint8."""
 
-    The folder is made where it is missing. After an exception `path` is what it was before.
+    suffix = '.png'
+
+    def finished(self, field: 'Field', options: Mapping[str, Any]) -> 'Field':
+        """Return the field after its transforms, float32 in the range of the options."""
+        choose(RANGES, options['range'], 'config.data.range')
+        shape = field.shape
+        for transform in transforms.parse(options['transforms']):
+            shape = transform.shape(shape)
+        return kinds.float_field(field, shape, options['range'])
+
+    def resized(self, field: 'Field', resolution: int) -> 'Field':
+        """Return the field after pooling to a height; raise UserError where it does not divide."""
+        h, w, c = field.shape
+        if resolution < 1 or h % resolution or w % (h // resolution):
+            raise UserError(f'resolution {resolution} does not divide images of {h}x{w}')
+        return kinds.float_field(field, (resolution, w // (h // resolution), c), field.span)
+
+    def prepare(
+        self,
+        x: jax.Array,
+        field: 'Field',
+        draw: kinds.Draw | None,
+        options: Mapping[str, Any],
+    ) -> jax.Array:
+        """Return raw images [B, H, W, C] transformed and scaled; noise of a level if dequantised.
+
+        Images of one example are transformed alike.
+        """
+        del field
+        x = jnp.asarray(x)
+        for transform in transforms.parse(options['transforms']):
+            keys = None if draw is None else draw(transform.name, True)
+            x = transform(x, keys)
+        if draw is not None and options['dequantise']:
+            return dequantise(x, draw('noise', False), options['range'])
+        return scale(x, options['range'])
+
+    def resize(self, x: jax.Array, resolution: int) -> jax.Array:
+        """Average-pool images [B, H, W, C] to a height that divides H, and the width alike."""
+        b, h, w, c = x.shape
+        factor = h // resolution
+        if factor == 1:
+            return x
+        return x.reshape(b, h // factor, factor, w // factor, factor, c).mean(axis=(2, 4))
+
+    def final(self, x: np.ndarray, field: 'Field') -> np.ndarray:
+        """Return floats of the field's range as uint8."""
+        return to_uint8(np.asarray(x), field.span)
+
+    def picture(self, examples: np.ndarray, field: 'Field') -> np.ndarray:
+        """Lay images out in rows and columns."""
+        del field
+        return pictures.grid(examples)
+
+    def write(self, path: pathlib.Path, example: np.ndarray, field: 'Field') -> None:
+        """Write a PNG."""
+        del field
+        pictures.save_png(path, example)
+
+
+KIND = Image()
+
+
+def scale(images: jax.Array, span: str) -> jax.Array:
+    """Scale integer images to float32 in '[-1,1]' or '[0,1]'; floats pass as they are."""
+    levels = LEVELS.get(images.dtype.name)
+    if levels is None:
+        return images.astype(jnp.float32)
+    whole = images.astype(jnp.int32)
+    if span == '[-1,1]':
+        whole = 2 * whole - levels
+    # whole numbers up to the one step that rounds: the same bits in every program around it
+    return whole.astype(jnp.float32) / levels
+
+
+def dequantise(images: jax.Array, keys: jax.Array, span: str) -> jax.Array:
+    """Scale integer images with noise of one level added; floats pass as they are.
+
+    (x + U(0, 1)) / levels on [0, 1] for x of 0 to levels - 1 (Theis et al. 2016,
+    arXiv:1511.01844). The noise has as many bits as the sum holds, and levels is a power of two:
+    nothing is rounded, so that no compiler's way of fusing it can change a bit.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.tmp{path.suffix}')
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    top = LEVELS.get(images.dtype.name)
+    if top is None:
+        return scale(images, span)
+    low, high = RANGES[span]
+    grains = 2**23 // (top + 1)
+    noise = jax.vmap(lambda key: jax.random.uniform(key, images.shape[1:]))(keys)
+    noise = jnp.floor(noise * grains) / grains
+    return (images.astype(jnp.float32) + noise) * ((high - low) / (top + 1)) + low
 
 
-def natural(path: Path) -> list[tuple[int, int | str]]:
-    """Return a sort key under which 9.png comes before 10.png."""
-    parts = re.split(r'(\d+)', os.path.basename(path))
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts if part]
-
-
-def files(folder: Path) -> list[pathlib.Path]:
-    """Return the PNG files of a folder in natural order."""
-    found = [path for path in pathlib.Path(folder).glob('*.png') if not path.name.startswith('.')]
-    return sorted(found, key=natural)
-
-
-def to_uint8(images: np.ndarray, range: str) -> np.ndarray:
+def to_uint8(images: np.ndarray, span: str) -> np.ndarray:
     """Convert float images in '[-1,1]' or '[0,1]' to uint8, by rounding; the rest is clipped.
 
     Values that are not a number become black.
     """
-    low = {'[-1,1]': -1.0, '[0,1]': 0.0}[range]
+    low = RANGES[span][0]
     images = np.nan_to_num(np.asarray(images, np.float32), nan=low, posinf=1.0, neginf=low)
     return np.rint(255.0 * (np.clip(images, low, 1.0) - low) / (1.0 - low)).astype(np.uint8)
-
-
-def enlargement(height: int, width: int) -> int:
-    """Return by how much a picture is enlarged so that a person can see it: up to 64 px."""
-    longest = max(height, width)
-    return 64 // longest if longest < 32 else 1
-
-
-def grid(images: np.ndarray, pad: int = 2, scale: int | None = None) -> np.ndarray:
-    """Lay images out in one picture, with white lines of `pad` pixels between and around them.
-
-    Args:
-      images: uint8 or uint16 [rows, columns, H, W, C], or [N, H, W, C], laid out in rows as nearly
-        square as can be, what is missing from the last row being white.
-      scale: enlargement by whole pixels; None enlarges images below 32 px to about 64.
-
-    Returns the picture [H', W', C].
-    """
-    images = np.asarray(images)
-    white = np.iinfo(images.dtype).max
-    if images.ndim == 4:
-        columns = math.ceil(math.sqrt(len(images)))
-        missing = -len(images) % columns
-        blank = np.full((missing, *images.shape[1:]), white, images.dtype)
-        images = np.concatenate([images, blank]).reshape(-1, columns, *images.shape[1:])
-    scale = enlargement(*images.shape[2:4]) if scale is None else scale
-    images = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    edges = ((0, 0), (0, 0), (0, pad), (0, pad), (0, 0))
-    images = np.pad(images, edges, constant_values=white)
-    rows, columns, height, width, channels = images.shape
-    picture = images.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
-    return np.pad(picture, ((pad, 0), (pad, 0), (0, 0)), constant_values=white)
-
-
-def strip(*rows: np.ndarray, pad: int = 2) -> np.ndarray:
-    """Lay out rows [N, H, W, C] one above the other, as inputs above their reconstructions."""
-    return grid(np.stack(rows), pad)
-
-
-def progress_panel(
-    frames: Sequence[Frame], grid_rows: int, most: int = 10, pad: int = 2
-) -> np.ndarray:
-    """Show how samples changed: row t is the top row of the grid at time t, at most `most` rows.
-
-    `frames` are pictures made by `grid`, or their files, all of one size, of `grid_rows` rows.
-    """
-    pictures = [read(frame) for frame in thinned(frames, most)]
-    height = (pictures[0].shape[0] - pad) // grid_rows
-    tops = [
-        picture[: height + pad] if t == 0 else picture[pad : height + pad]
-        for t, picture in enumerate(pictures)
-    ]
-    return np.concatenate(tops)
-
-
-def viewable(picture: np.ndarray) -> np.ndarray:
-    """Return a picture with 1, 3 or 4 channels (gray, RGB, RGBA).
-
-    The channels of any other number are laid side by side in gray, so that none is lost. [H, W]
-    is taken as gray.
-    """
-    picture = np.asarray(picture)
-    if picture.ndim == 2:
-        picture = picture[..., None]
-    if picture.shape[-1] in (1, 3, 4):
-        return picture
-    return np.concatenate(np.split(picture, picture.shape[-1], axis=-1), axis=1)
-
-
-def eight_bits(picture: np.ndarray) -> np.ndarray:
-    """Return a picture as uint8; of uint16 the upper half is kept, rounded."""
-    if picture.dtype == np.uint16:
-        return np.rint(picture / 257.0).astype(np.uint8)
-    return picture
-
-
-def image(picture: np.ndarray) -> PIL.Image.Image:
-    """Return a picture for PIL. Gray keeps 16 bits; colour of 16 bits is cut to 8."""
-    picture = viewable(picture)
-    if picture.shape[-1] == 1:
-        return PIL.Image.fromarray(np.ascontiguousarray(picture[..., 0]))
-    return PIL.Image.fromarray(np.ascontiguousarray(eight_bits(picture)))
-
-
-def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture [H, W, C] or [H, W], uint8 or uint16, as a PNG file, in one step.
-
-    Channels as in `viewable`; 16 bits are kept for gray, which is all that the writer can do.
-    Raises OSError where the disk is full or cannot be written.
-    """
-    with replacing(path) as temporary:
-        image(picture).save(temporary)
-
-
-def read(frame: Frame) -> np.ndarray:
-    """Return a frame as a picture uint8 [H, W, C] with C of 1, 3 or 4, from its file if need be."""
-    if isinstance(frame, np.ndarray):
-        return eight_bits(viewable(frame))
-    with PIL.Image.open(frame) as opened:
-        return eight_bits(viewable(np.asarray(opened)))
-
-
-def thinned(frames: Sequence[Frame], most: int) -> list[Frame]:
-    """Keep at most `most` frames, evenly spaced, the first and the last among them."""
-    if len(frames) <= most:
-        return list(frames)
-    return [frames[i] for i in np.linspace(0, len(frames) - 1, most).round().astype(int)]
-
-
-def _alike(frames: Sequence[Frame]) -> Iterator[PIL.Image.Image]:
-    """Yield RGB images of the last frame's size; earlier phases of a run may have been smaller."""
-    height, width = read(frames[-1]).shape[:2]
-    for frame in frames:
-        picture = image(read(frame)).convert('RGB')
-        yield picture.resize((width, height), PIL.Image.Resampling.NEAREST)
-
-
-def _of_some(frames: Sequence[Frame], path: Path) -> None:
-    if not len(frames):
-        raise UserError(f'no pictures to make {path} of')
-
-
-def gif(
-    frames: Sequence[Frame], path: Path, fps: float = 8.0, hold: float = 2.0, most: int = 100
-) -> None:
-    """Write frames, pictures or their files in order, as an endless GIF, in one step.
-
-    Args:
-      fps: frames a second, up to 50.
-      hold: seconds for which the last frame stays.
-      most: of more frames than this, evenly spaced ones are taken.
-
-    Raises UserError where there is no frame, OSError where the disk cannot be written.
-    """
-    _of_some(frames, path)
-    images = [
-        frame.quantize(256, dither=PIL.Image.Dither.NONE) for frame in _alike(thinned(frames, most))
-    ]
-    each = max(20, round(1000 / fps))
-    durations = [each] * (len(images) - 1) + [max(each, round(1000 * hold))]
-    with replacing(path) as temporary:
-        images[0].save(
-            temporary, save_all=True, append_images=images[1:], duration=durations, loop=0
-        )
-
-
-def mp4(frames: Sequence[Frame], path: Path, fps: float = 24.0) -> None:
-    """Write frames, pictures or their files in order, as an H.264 video, in one step.
-
-    Pictures of an odd height or width are given one more line, which the format needs.
-
-    Raises UserError where the encoder is not installed or there is no frame.
-    """
-    _of_some(frames, path)
-    if not importlib.util.find_spec('imageio_ffmpeg'):
-        raise UserError(f"{path} needs a video encoder: pip install 'gan_jax[video]'")
-    import imageio_ffmpeg
-
-    images = [_even(np.asarray(frame)) for frame in _alike(frames)]
-    height, width = images[0].shape[:2]
-    raw = f'-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps:g} -i -'
-    out = '-c:v libx264 -pix_fmt yuv420p -movflags +faststart'
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), '-y', '-v', 'error', *raw.split(), *out.split()]
-    with replacing(path) as temporary:
-        # Not by imageio's own writer: it forks, which may dead-lock beside jax's threads.
-        with subprocess.Popen(
-            [*command, temporary], stdin=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as encoder:
-            _, errors = encoder.communicate(b''.join(frame.tobytes() for frame in images))
-        if encoder.returncode:
-            raise OSError(f'{path}: {errors.decode(errors="replace").strip()}')
-
-
-def _even(picture: np.ndarray) -> np.ndarray:
-    """Repeat the last line of an odd height or width."""
-    height, width = picture.shape[:2]
-    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), 'edge')

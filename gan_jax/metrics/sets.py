@@ -123,7 +123,7 @@ def update(sha: Any, batch: Batch) -> None:
 
 def options() -> dict[str, Any]:
     """Return the keys of config.data that a set can be opened with, and their defaults."""
-    unused = ('name', 'dataset', 'flip', 'dequantise', 'resident_mb', 'workers', 'threads')
+    unused = ('name', 'dataset', 'transforms', 'dequantise', 'resident_mb', 'workers', 'threads')
     return {key: value for key, value in data.defaults().items() if key not in unused}
 
 

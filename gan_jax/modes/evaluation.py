@@ -12,9 +12,9 @@ from gan_jax import data
 from gan_jax.algorithms.protocol import Maker, Procedure
 from gan_jax.core import keys, rng
 from gan_jax.core.state import TrainState, digest
-from gan_jax.data.device import scale
 from gan_jax.data.protocol import load
 from gan_jax.errors import UserError, unknown
+from gan_jax.kinds.image import scale
 from gan_jax.metrics import certificate, options, sets
 from gan_jax.metrics.comparison import (
     GENERATED,

@@ -12,12 +12,13 @@ import ml_collections
 import numpy as np
 
 from gan_jax import config as configs
+from gan_jax import kinds, pictures
 from gan_jax.algorithms.protocol import Frozen, choose_maker
 from gan_jax.core import latent, rng
 from gan_jax.core.state import TrainState
-from gan_jax.data import Spec
+from gan_jax.data import Field, Spec
+from gan_jax.data.pipeline import finished
 from gan_jax.errors import UserError, choose
-from gan_jax.kinds import image as pictures
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import read_config
 
@@ -54,7 +55,7 @@ class Trained:
         labels = self._labels(size, label)
         draw = jax.jit(chosen.make, static_argnums=2)
         keys = (jax.random.fold_in(rng.root(seed), i) for i in range(-(-n // size)))
-        chunks = [self._uint8(draw(self.state, key, size, {}, labels)) for key in keys]
+        chunks = [self._final(draw(self.state, key, size, {}, labels)) for key in keys]
         return np.concatenate(chunks)[:n]
 
     def interpolate(
@@ -80,7 +81,7 @@ class Trained:
             place = frame / frames * stops
             a, b = codes[int(place)], codes[(int(place) + 1) % stops]
             z = latent.slerp(a, b, place - int(place))
-            images.append(self._uint8(synthesize(self.state, z, labels)))
+            images.append(self._final(synthesize(self.state, z, labels)))
         return np.stack(images)
 
     @property
@@ -95,8 +96,18 @@ class Trained:
             raise UserError(f'label={label} is not allowed: the model has {has}')
         return np.full(n, label, np.int32)
 
-    def _uint8(self, images: jax.Array) -> np.ndarray:
-        return pictures.to_uint8(np.asarray(images), self.config.data.range)
+    @property
+    def field(self) -> Field:
+        """Return what the model makes, as its networks see it."""
+        return self.spec.fields[self.spec.main]
+
+    @property
+    def kind(self) -> kinds.Kind:
+        """Return the kind of what the model makes."""
+        return kinds.find(self.field.kind)
+
+    def _final(self, made: jax.Array) -> np.ndarray:
+        return self.kind.final(np.asarray(made), self.field)
 
 
 def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
@@ -112,7 +123,7 @@ def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
         raise UserError(f'no checkpoint in {str(workdir)!r}: train first')
     with Checkpoints(folder, read_only=True) as checkpoints:
         meta = checkpoints.meta(step)
-        spec = _spec(meta['spec'], workdir)
+        spec = finished(_spec(meta['spec'], workdir), config.data)
         resolved = configs.resolve(config, meta['spec']['size'])
         algorithm = configs.algorithm(config).build(resolved, spec)
         shapes = jax.eval_shape(algorithm.init, rng.root(0))
@@ -149,15 +160,13 @@ def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:
 def write_samples(
     trained: Trained, out: pathlib.Path, n: int, seed: int, label: int | None
 ) -> None:
-    """Write n images as single PNGs and as one grid."""
-    images = trained.sample(n, seed, label)
-    for i, image in enumerate(images):
-        pictures.save_png(out / f'{i:05d}.png', image)
-    columns = math.ceil(math.sqrt(n))
-    blank = np.zeros((-n % columns, *images.shape[1:]), np.uint8)
-    rows = np.concatenate([images, blank]).reshape(-1, columns, *images.shape[1:])
-    pictures.save_png(out / 'grid.png', pictures.grid(rows))
-    print(f'{n} images of step {trained.step} and grid.png in {out}')
+    """Write n examples, each as a file of its kind, and one picture of them all."""
+    kind, field = trained.kind, trained.field
+    made = trained.sample(n, seed, label)
+    for i, example in enumerate(made):
+        kind.write(out / f'{i:05d}{kind.suffix}', example, field)
+    pictures.save_png(out / 'grid.png', kind.picture(made, field))
+    print(f'{n} {field.kind}s of step {trained.step} and grid.png in {out}')
 
 
 def write_interpolation(
@@ -166,7 +175,8 @@ def write_interpolation(
     """Write a walk through the codes as GIF, and as MP4 where the encoder is installed."""
     walk = trained.interpolate(frames, seed, label)
     side = math.isqrt(walk.shape[1])
-    grids = [pictures.grid(f.reshape(side, side, *f.shape[1:])) for f in walk]
+    shown = (f.reshape(side, side, *f.shape[1:]) for f in walk)
+    grids = [trained.kind.picture(f, trained.field) for f in shown]
     pictures.gif(grids, out / 'interpolation.gif', fps=16, hold=0, most=len(grids))
     made = 'interpolation.gif'
     try:

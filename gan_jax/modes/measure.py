@@ -102,7 +102,7 @@ def step_of_one_device(run: Run, runner: PhaseRunner) -> tuple[Callable, tuple]:
     config = run.config.copy_and_resolve_references()
     config.accumulate = 1
     resolved = configs.resolve(config, len(run.source))
-    algorithm = configs.algorithm(config).build(resolved, run.source.spec)
+    algorithm = configs.algorithm(config).build(resolved, run.spec)
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), runner.example)
     state = jax.eval_shape(algorithm.init, run.key)
     ctx = Context(run.key, runner.phase)

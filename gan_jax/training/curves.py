@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gan_jax.kinds import image as pictures
+from gan_jax import files
 from gan_jax.training import writers
 
 Lines = Sequence[dict[str, Any]]
@@ -37,7 +37,7 @@ def loss_curves(metrics: writers.Path, out: writers.Path) -> None:
     for axis, (title, some) in zip(axes, chosen, strict=True):
         _panel(axis, lines, x, title, some)
     axes[-1].set_xlabel(x)
-    with pictures.replacing(out) as temporary:
+    with files.replacing(out) as temporary:
         figure.savefig(temporary, dpi=100)
 
 

@@ -20,11 +20,13 @@ from gan_jax.runtime import parallel
 class Run(NamedTuple):
     """Hold what a config stands for: data, procedure, root key, and when things are due.
 
-    `examples` reads the data, once for all phases and when it is first called.
+    `spec` is of the examples as networks see them; `examples` reads the data, once for all phases
+    and when it is first called.
     """
 
     config: Any
     source: data.Source
+    spec: data.Spec
     algorithm: Procedure
     key: jax.Array
     due: dict[str, Every]
@@ -41,13 +43,14 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
     source = source or data.open_source(config.data)
     configs.validate_data(config, source.spec)
     resolved = configs.resolve(config, len(source))
-    algorithm = configs.algorithm(config).build(resolved, source.spec)
+    spec = pipelines.finished(source.spec, config.data)
+    algorithm = configs.algorithm(config).build(resolved, spec)
     due = {
         name: Every.parse(config[name].every, f'{name}.every', len(source))
         for name in ('log', 'sample', 'checkpoint', 'eval')
     }
     examples = functools.cache(lambda: data.read(source, config.data))
-    return Run(config, source, algorithm, rng.root(config.seed), due, examples)
+    return Run(config, source, spec, algorithm, rng.root(config.seed), due, examples)
 
 
 class PhaseRunner(NamedTuple):

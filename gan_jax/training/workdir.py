@@ -14,8 +14,8 @@ from typing import Any
 import ml_collections
 
 from gan_jax import config as configs
+from gan_jax import files
 from gan_jax.errors import UserError
-from gan_jax.kinds import image as pictures
 
 log = logging.getLogger('gan_jax')
 
@@ -110,7 +110,7 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Write a JSON file in one step."""
-    with pictures.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + '\n', 'utf-8')
 
 

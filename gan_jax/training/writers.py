@@ -16,7 +16,7 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 import tqdm
 
-from gan_jax.kinds import image as pictures
+from gan_jax import files, pictures
 
 Path = str | os.PathLike[str]
 Scalars = Mapping[str, Any]
@@ -78,7 +78,7 @@ class JsonLines:
     def truncate(self, step: float = math.inf) -> None:
         """Drop the lines of later steps than this one, and lines that are not whole."""
         lines = [line for line in read_lines(self.path) if line.get('step', 0) <= step]
-        with pictures.replacing(self.path) as temporary:
+        with files.replacing(self.path) as temporary:
             temporary.write_text(''.join(json.dumps(line) + '\n' for line in lines), 'utf-8')
         if hasattr(self, '_file'):
             # the open file is the one that was just replaced

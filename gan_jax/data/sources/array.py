@@ -10,10 +10,10 @@ import numpy as np
 
 from gan_jax.data import geometry
 from gan_jax.data.arrays import Arrays, channelled
-from gan_jax.data.device import RANGES
 from gan_jax.data.protocol import more_fields
-from gan_jax.data.stores import natural
 from gan_jax.errors import UserError, unknown
+from gan_jax.files import natural
+from gan_jax.kinds.image import RANGES
 
 IMAGE_KEYS = ('images', 'image', 'x', 'X', 'x_train', 'data', 'arr_0')
 LABEL_KEYS = ('labels', 'label', 'y', 'Y', 'y_train', 'targets', 'arr_1')

@@ -6,6 +6,7 @@ from gan_jax.data import geometry, labels, stores
 from gan_jax.data.encoded import Encoded
 from gan_jax.data.images import SUFFIXES, BadImage
 from gan_jax.errors import UserError, nearest
+from gan_jax.files import natural
 
 
 class Source(Encoded):
@@ -74,7 +75,7 @@ def prefix_of(names: list[str], split: str, path: str) -> str:
         if any(n.startswith(wanted) for n in names):
             return wanted
     usable = [n[len(prefix) :] for n in names if not stores.outside(n)]
-    there = sorted({n.split('/')[0] for n in usable if '/' in n}, key=stores.natural)
+    there = sorted({n.split('/')[0] for n in usable if '/' in n}, key=natural)
     if split == 'train' and not any(t.lower() in labels.SPLITS for t in there):
         return prefix
     raise UserError(

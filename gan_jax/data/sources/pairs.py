@@ -11,6 +11,7 @@ from gan_jax.data.images import BadImage
 from gan_jax.data.protocol import BadExample, Example, Field, Spec
 from gan_jax.data.sources.folder import Source as Folder
 from gan_jax.errors import UserError
+from gan_jax.files import natural
 
 
 class Source:
@@ -112,13 +113,13 @@ class Matched:
             for part in two
         ]
         stems = [{stem(n): i for i, n in enumerate(s.names)} for s in self.sides]
-        alone = sorted(stems[0].keys() ^ stems[1].keys(), key=stores.natural)
+        alone = sorted(stems[0].keys() ^ stems[1].keys(), key=natural)
         if alone:
             raise UserError(
                 f'{path}: {len(alone)} images of {two[0]} and {two[1]} have no partner, '
                 f"e.g. '{alone[0]}'"
             )
-        order = sorted(stems[0], key=stores.natural)
+        order = sorted(stems[0], key=natural)
         self.index = [[of[name] for name in order] for of in stems]
         self.shapes = [s.spec.shape for s in self.sides]
         self.dtype = self.sides[0].spec.dtype

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 
 from gan_jax.core.state import digest
-from gan_jax.data.device import scale
 from gan_jax.errors import UserError
+from gan_jax.kinds.image import scale
 from gan_jax.metrics.features.protocol import Extractor, LoadRun, Parallel
 
 
