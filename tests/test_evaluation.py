@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 
 from gan_jax import cli, data, models, train
 from gan_jax import config as configs
+from gan_jax.algorithms import gan
 from gan_jax.algorithms.protocol import Maker, Procedure
 from gan_jax.core import keys, optim
 from gan_jax.core.state import TrainState
@@ -82,6 +83,19 @@ def test_a_finished_run_measures_the_same(measured):
         assert {k: v for k, v in a.items() if k != 'seconds'} == {
             k: v for k, v in b.items() if k != 'seconds'
         }
+
+
+def test_a_finished_run_is_refined_on_batches_of_training_as_in_the_loop(measured, monkeypatch):
+    seen = []
+
+    def refine(self, state, batches):
+        seen.append(next(batches))
+        return state
+
+    monkeypatch.setattr(gan.GAN, 'refine', refine)
+    changes = {'metrics': 'class-coverage', 'num': 10}
+    evaluation.evaluate_run(measured, None, changes, measured / 'refined.json')
+    assert seen[0]['image'].shape == (16, 8, 8, 1)
 
 
 def test_a_finished_run_can_be_measured_otherwise(measured, capsys):
