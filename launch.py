@@ -1,13 +1,10 @@
 """Train a GAN, or use one: python launch.py --config=configs/NAME.py [--workdir=DIR]."""
 
-import pathlib
 import sys
-
-from absl import flags
-from ml_collections import config_flags
 
 from gan_jax import cli
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel, process
 from gan_jax.training.workdir import Interrupted
 
 
@@ -18,28 +15,14 @@ def main(argv: list[str]) -> None:
       UserError: the command line, or what it asks for, is wrong.
       Interrupted: a signal stopped training; everything is saved.
     """
-    # Keys of a config are refused before its name.
-    argv = [argv[0], *sorted(argv[1:], key=lambda a: not a.startswith('--config='))]
-    values = cli.define()
-    cli.check(argv, values)
-    path = cli.config_path(argv)
-    config = config_flags.DEFINE_config_file(
-        'config', str(path), 'What to train; --config.key=value sets a key.',
-        flag_values=values, sys_argv=argv,
-    )  # fmt: skip
-    try:
-        rest = values(argv)
-    except flags.Error as error:
-        raise UserError(str(error).replace('\n', ' ')) from error
-    if len(rest) > 1:
-        raise UserError(f'{rest[1]!r} is not a flag: write --name=value')
-    if values.help:
-        print(__doc__, values.get_help())
+    asked = cli.help_text(argv)
+    if asked:
+        print(__doc__, asked, sep='\n\n')
         return
-    if values.mode in cli.OF_A_CONFIG:
-        cli.complete(path, config.value)
-    workdir = pathlib.Path(values.workdir or f'runs/{path.stem}')
-    cli.run(values.mode, config.value, workdir, values)
+    mode, config, workdir, flags = cli.parse(argv)
+    process.set_up(bool(config and config.deterministic))
+    parallel.start(flags.coordinator, flags.num_processes, flags.process_id)
+    mode.run(config, workdir, flags)
 
 
 def launch(argv: list[str]) -> int:

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 
 from gan_jax import cli
 from gan_jax.data import synthetic
-from gan_jax.modes import measure
 from gan_jax.runtime import process as machine
+from gan_jax.training import measure
 from gan_jax.training.run import open_run
 
 try:

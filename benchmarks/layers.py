@@ -29,9 +29,9 @@ import numpy as np
 from gan_jax import cli
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.modes import measure
 from gan_jax.nn import conv
 from gan_jax.runtime import process
+from gan_jax.training import measure
 from gan_jax.training.run import open_phase, open_run
 
 CONFIGS = pathlib.Path(__file__).resolve().parent.parent / 'configs'

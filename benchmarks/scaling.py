@@ -24,7 +24,7 @@ import jax
 from gan_jax import cli
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.modes import measure
+from gan_jax.training import measure
 from gan_jax.training.run import open_run
 
 OTHERS = ('all-gather', 'all-to-all', 'collective-permute', 'reduce-scatter')
@@ -77,7 +77,7 @@ def main() -> None:
     args = parser.parse_args()
     numbers = [int(n) for n in args.devices.split(',')]
     jax.config.update('jax_num_cpu_devices', max(numbers))
-    config = cli.load(cli.config_path(['', f'--config={args.config}']))
+    config = cli.load(cli.config_path(args.config))
     print(f'{"devices":>7} {"batch":>6} {"MFLOP per device":>17} {"gradient all-reduces":>21} '
           f'{"bytes":>22} {"others":>7} {"statistics":>11}')  # fmt: skip
     for n in numbers:

@@ -19,42 +19,25 @@ import sys
 from typing import Any
 
 import jax
-from absl import flags
-from ml_collections import config_flags
 
 from gan_jax import cli
+from gan_jax.core import keys
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.modes import measure
 from gan_jax.runtime import process as machine
+from gan_jax.training import measure
 from gan_jax.training.run import open_run
 
 IMPORTED = time.perf_counter()
 
 
-def define() -> flags.FlagValues:
-    """Return the flags of the command line."""
-    values = flags.FlagValues()
-    to = {'flag_values': values}
-    flags.DEFINE_boolean('synthetic', False, 'Random images instead of the data.', **to)
-    flags.DEFINE_string('shape', '', 'HxWxC of the random images.', **to)
-    flags.DEFINE_integer('steps', 0, 'Steps to time; 0 for about a second.', 0, **to)
-    flags.DEFINE_boolean('json', False, 'End with one line of JSON.', **to)
-    flags.DEFINE_boolean('help', False, 'Show this text.', **to)
-    return values
-
-
-def parse(argv: list[str]) -> tuple[Any, Any]:
-    """Return the flags and the config of a command line."""
-    values = define()
-    cli.check(argv, values)
-    path = str(cli.config_path(argv))
-    holder = config_flags.DEFINE_config_file('config', path, flag_values=values, sys_argv=argv)
-    try:
-        values(argv)
-    except flags.Error as error:
-        raise UserError(str(error).replace('\n', ' ')) from error
-    return values, holder.value
+OF_A_RUN = False
+FLAGS = {
+    'synthetic': keys.flag(False, 'Random images in place of the data.'),
+    'shape': keys.text('', 'HxWxC of the random images.'),
+    'steps': keys.count(0, 'Steps to time; 0 for about a second.', low=0),
+    'json': keys.flag(False, 'End with one line of JSON.'),
+}
 
 
 def measured(config: Any, source: Any, steps: int) -> dict[str, Any]:
@@ -89,10 +72,10 @@ def measured(config: Any, source: Any, steps: int) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
     """Print the numbers."""
-    values, config = parse(argv)
-    if values.help:
+    if '--help' in argv:
         print(__doc__)
         return
+    _, config, _, values = cli.parse(argv, sys.modules[__name__])
     machine.set_up(config.deterministic)
     source = synthetic.like(config, values.shape) if values.synthetic or values.shape else None
     result = measured(config, source, values.steps)

@@ -1,69 +1,213 @@
-"""What launch.py does: it finds the config, refuses what is misspelt, and runs a mode."""
+"""The command line: the flags of a mode, a config file and keys of it; others are refused."""
 
 import importlib.util
 import itertools
 import logging
 import pathlib
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from absl import flags
 from absl import logging as absl_logging
+from ml_collections import config_flags
 
 from gan_jax import config as configs
-from gan_jax.core import keys
-from gan_jax.errors import UserError, nearest
-from gan_jax.metrics import options
-from gan_jax.runtime import parallel
-from gan_jax.runtime import process as machine
+from gan_jax import modes, reference
+from gan_jax.core import keys, nodes
+from gan_jax.errors import UserError, unknown
 
 DEFAULT = 'configs/mlp_digits.py'
+# Flags that every mode reads.
+COMMON: dict[str, keys.Key] = {
+    'config': keys.path(DEFAULT, 'Config file; --config.KEY=VALUE sets one of its keys.'),
+    'mode': keys.choice('train', modes.names, 'What to do.'),
+    'workdir': keys.path('', 'Folder of the run; runs/<name of the config> by default.'),
+    'coordinator': keys.Key(None, 'text', 'Several processes: host:port of the first.'),
+    'num_processes': keys.Key(None, 'count', 'Several processes: how many.', low=1),
+    'process_id': keys.Key(None, 'count', 'Several processes: which, from 0.', low=0),
+    'help': keys.text('', 'Show the flags of a mode; --help=KEY: keys of the config.'),
+}
+DEFINE: dict[str, Callable[..., Any]] = {
+    'count': flags.DEFINE_integer,
+    'number': flags.DEFINE_float,
+    'names': flags.DEFINE_list,
+    'flag': flags.DEFINE_boolean,
+}
 
 
-def config_path(argv: list[str]) -> pathlib.Path:
-    """Return the config file that a command line names, or the default one.
+# Kinds of keys that can be schedules.
+MOVING = ('value', 'moving duration')
+
+
+class Command(NamedTuple):
+    """Hold a parsed command line; a mode that takes the config of a run has none here."""
+
+    mode: ModuleType
+    config: Any
+    workdir: pathlib.Path
+    flags: flags.FlagValues
+
+
+def parse(argv: list[str], mode: ModuleType | None = None) -> Command:
+    """Return what a command line asks for, of the mode that it names or of the one given.
+
+    Raises:
+      UserError: what is not a flag or key, or one that the mode does not read.
+    """
+    given = dict(split(argv[1:]))
+    mode = mode or modes.find(given.get('mode', COMMON['mode'].default))
+    check(given, mode)
+    path = None
+    if not (mode.OF_A_RUN and given.get('workdir')):
+        path = config_path(given.get('config', DEFAULT))
+    values = define({**COMMON, **mode.FLAGS})
+    if path and not mode.OF_A_RUN:
+        delattr(values, 'config')
+        argv = without_config(argv)
+        config = prepare(path, given)
+        config_flags.DEFINE_config_dict('config', config, flag_values=values, sys_argv=argv)
+    try:
+        rest = values(argv)
+    except flags.Error as error:
+        raise UserError(str(error).replace('\n', ' ')) from error
+    if len(rest) > 1:
+        raise UserError(f'{rest[1]!r} is not a flag: write --name=value')
+    if path and not mode.OF_A_RUN:
+        complete(path, values.config)
+    workdir = pathlib.Path(values.workdir or f'runs/{path.stem if path else ""}')
+    return Command(mode, None if mode.OF_A_RUN else values.config, workdir, values)
+
+
+def without_config(argv: list[str]) -> list[str]:
+    """Return a command line without the config's file, whose keys are flags by now."""
+    before = ['', *argv]
+    return [
+        arg
+        for arg, one_before in zip(argv, before, strict=False)
+        if not arg.startswith('--config=') and '--config' not in (arg, one_before)
+    ]
+
+
+def help_text(argv: list[str]) -> str:
+    """Return what a command line asks to be shown: flags, or keys of the config; '' for nothing.
+
+    Raises:
+      UserError: there is no such mode or key.
+    """
+    given = dict(split(argv[1:]))
+    if 'help' not in given:
+        return ''
+    mode = modes.find(given.get('mode', COMMON['mode'].default))
+    if '--help' in argv:
+        return '\n'.join([str(mode.__doc__), *reference.lines({**COMMON, **mode.FLAGS}, '--')])
+    config = prepare(config_path(given.get('config', DEFAULT)), given)
+    wanted = given['help'].removeprefix('config.')
+    found = {
+        name: key
+        for name, key in nodes.flat(configs.KEYS, config)
+        if name == wanted or name.startswith(f'{wanted}.')
+    }
+    if not found:
+        raise nodes.unknown_key(configs.KEYS, config, wanted)
+    return '\n'.join(reference.lines(found, '--config.'))
+
+
+def split(argv: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield (name, value as text) of each flag of a command line."""
+    for flag, following in itertools.zip_longest(argv, argv[1:], fillvalue=''):
+        name, equals, value = flag.partition('=')
+        if flag.startswith('--'):
+            yield (
+                name.removeprefix('--').replace('noconfig.', 'config.'),
+                value if equals else following,
+            )
+
+
+def check(given: Mapping[str, str], mode: ModuleType) -> None:
+    """Refuse flags that a mode does not read.
+
+    Raises:
+      UserError: names the flag, and the nearest or the modes that read it.
+    """
+    name = mode.__name__.rpartition('.')[2]
+    known = [*COMMON, *mode.FLAGS]
+    for flag in given:
+        if flag.startswith('config.'):
+            if mode.OF_A_RUN:
+                raise UserError(
+                    f'--{flag} is not read by --mode={name}, which takes the config of the run in '
+                    'the workdir'
+                )
+        elif flag not in known and flag.removeprefix('no') not in known:
+            readers = [other for other in modes.names() if flag in modes.find(other).FLAGS]
+            if readers:
+                raise UserError(
+                    f'--{flag} is not read by --mode={name}, but by {", ".join(readers)}'
+                )
+            raise unknown('flag', f'--{flag}', [f'--{flag}' for flag in known])
+
+
+def define(declared: Mapping[str, keys.Key]) -> flags.FlagValues:
+    """Return the flags that are declared, with none of those that libraries define."""
+    values = flags.FlagValues()
+    for name, key in declared.items():
+        define_one = DEFINE.get(key.kind, flags.DEFINE_string)
+        define_one(name, key.default, key.help, flag_values=values)
+    return values
+
+
+def config_path(name: str) -> pathlib.Path:
+    """Return the path of a config file.
 
     Raises:
       UserError: there is no such file.
     """
-    values = {f.lstrip('-'): v for f, _, v in (a.partition('=') for a in argv)}
-    following = dict(itertools.pairwise(argv))
-    name = values.get('config') or following.get('--config') or DEFAULT
     path = pathlib.Path(name)
     if not path.is_file():
         folder = pathlib.Path(DEFAULT).parent
-        there = sorted(str(p) for p in folder.glob('*.py'))
-        raise UserError(
-            f'no config {name!r}{nearest(name, there)}; there is: {", ".join(there) or "none"}'
-        )
+        raise unknown('config', name, sorted(str(p) for p in folder.glob('*.py')))
     _importable(path)
     return path
 
 
-def check(argv: list[str], known: Any) -> None:
-    """Refuse flags that do not exist, and keys that the config does not have.
+def prepare(path: pathlib.Path, given: Mapping[str, str]) -> Any:
+    """Return the config of a file with the parts that flags, as text, name.
 
     Raises:
-      UserError: names the flag or key, and the nearest that there is.
+      UserError: names a key of the command line that nothing reads, and the nearest.
     """
-    names = [*known, 'config']
-    keys = None
-    for flag in (a.lstrip('-').partition('=')[0] for a in argv[1:] if a.startswith('--')):
-        if flag.startswith('config.'):
-            if keys is None:
-                config = load(config_path(argv))
-                keys = [*configs.flatten(config), *_inner(config)]
-            key = flag.removeprefix('config.')
-            if key not in keys:
-                raise UserError(f'no key {key!r} in the config{_closest(key, keys)}')
-        elif flag not in names and flag.removeprefix('no') not in names:
-            raise UserError(f'no flag --{flag}{nearest(flag, names)}')
+    config = load(path)
+    set_keys = {k.removeprefix('config.'): v for k, v in given.items() if k.startswith('config.')}
+    # Outer names come first: model.name decides what model.g.name starts from.
+    for key, value in sorted(set_keys.items(), key=lambda item: item[0].count('.')):
+        parent, _, leaf = key.rpartition('.')
+        declared = nodes.reach(configs.KEYS, config, parent) if parent else configs.KEYS
+        if isinstance(declared, keys.Key) and declared.kind in MOVING and leaf in keys.SCHEDULE:
+            _schedule(config, parent)
+            continue
+        named = isinstance(declared, nodes.Named) and declared.key == leaf
+        if named and configs.node(config, key) != value:
+            nodes.rename(configs.KEYS, config, key, value)
+        elif nodes.reach(configs.KEYS, config, key) is None:
+            raise nodes.unknown_key(configs.KEYS, config, key)
+    return config
+
+
+def _schedule(config: Any, key: str) -> None:
+    """Let a number of the config be a schedule, whose keys can then be set."""
+    parent_key, _, leaf = key.rpartition('.')
+    parent = configs.node(config, parent_key)
+    if not keys.nested(parent[leaf]):
+        ends = {'first': parent[leaf], 'final': parent[leaf]}
+        with parent.ignore_type():
+            parent[leaf] = {**ends, 'start': '0img', 'stop': '0img', 'shape': 'linear'}
 
 
 def load(path: pathlib.Path) -> Any:
-    """Return the config that a config file makes."""
-    return _module(path).get_config()
+    """Return the config that a config file makes, with the defaults of what it leaves open."""
+    return configs.settle(_module(path).get_config())
 
 
 def complete(path: pathlib.Path, config: Any) -> None:
@@ -92,26 +236,6 @@ def _module(path: pathlib.Path) -> Any:
     return module
 
 
-def _inner(config: Any, prefix: str = '') -> list[str]:
-    """Return the dotted keys of a config that hold other keys."""
-    nodes = [k for k, v in config.items() if isinstance(v, configs.ConfigDict)]
-    return [prefix + k for k in nodes] + [
-        key for k in nodes for key in _inner(config[k], f'{prefix}{k}.')
-    ]
-
-
-def _closest(key: str, keys: list[str]) -> str:
-    """Return a hint at the nearest key, by its whole dotted name or by its last part."""
-    last = {k.rpartition('.')[2]: k for k in reversed(keys)}
-    hint = nearest(key, keys)
-    if not hint:
-        found = nearest(key.rpartition('.')[2], last)
-        hint = next(
-            (f" (did you mean '{full}'?)" for k, full in last.items() if f"'{k}'" in found), ''
-        )
-    return hint
-
-
 def set_up_logging() -> None:
     """Print warnings as one line each, and nothing that libraries print for their own authors.
 
@@ -128,94 +252,3 @@ def set_up_logging() -> None:
             usual(unraisable)
 
     sys.unraisablehook = hook
-
-
-def run(mode: str, config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    """Run a mode.
-
-    Raises:
-      UserError: there is no such mode, or what it needs is wrong or missing.
-    """
-    configs.one_of('mode', mode, MODES)
-    machine.set_up(config.deterministic)
-    parallel.start(flags.coordinator, flags.num_processes, flags.process_id)
-    MODES[mode](config, workdir, flags)
-
-
-def _train(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax.train import train
-
-    train(config, workdir, profile=flags.profile)
-
-
-def _sample(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax.modes import inference
-
-    trained = inference.load(workdir, flags.step)
-    out = pathlib.Path(flags.out or workdir / 'generated')
-    inference.write_samples(trained, out, flags.num or 64, flags.seed, flags.label)
-
-
-def _interpolate(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax.modes import inference
-
-    trained = inference.load(workdir, flags.step)
-    out = pathlib.Path(flags.out or workdir / 'interpolation')
-    inference.write_interpolation(trained, out, flags.num or 64, flags.seed, flags.label)
-
-
-def _eval(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax.metrics import certificate
-    from gan_jax.modes import evaluation
-
-    names = (name for name, _ in keys.flat(options.of_a_run()))
-    changes = {name: flags[name].value for name in names if flags[name].present}
-    out = pathlib.Path(flags.out) if flags.out else None
-    for found in evaluation.evaluate_run(workdir, flags.step, changes, out):
-        print(certificate.line(found))
-
-
-def _dryrun(config: Any, workdir: pathlib.Path, flags: Any) -> None:
-    from gan_jax.modes import dryrun
-
-    dryrun.show(config, shape=flags.shape, rate=flags.rate)
-
-
-MODES: dict[str, Callable[..., None]] = {
-    'train': _train,
-    'dryrun': _dryrun,
-    'sample': _sample,
-    'interpolate': _interpolate,
-    'eval': _eval,
-}
-
-
-# Modes that start from the config; the others take that of the run in the workdir.
-OF_A_CONFIG = ('train', 'dryrun')
-
-
-def define() -> flags.FlagValues:
-    """Return the flags of the command line, with none of those that libraries define."""
-    values = flags.FlagValues()
-    to: Any = {'flag_values': values}
-    folder = 'Folder of the run; runs/<name of the config> by default.'
-    flags.DEFINE_string('workdir', None, folder, **to)
-    flags.DEFINE_string('mode', 'train', f'What to do: {", ".join(MODES)}.', **to)
-    flags.DEFINE_integer('num', None, 'sample, eval: of images; interpolate: of frames.', 1, **to)
-    flags.DEFINE_integer('seed', 0, 'sample, interpolate, eval: seed of the codes.', 0, **to)
-    flags.DEFINE_integer('label', None, 'sample, interpolate: class of the images.', 0, **to)
-    flags.DEFINE_integer(
-        'step', None, 'sample, interpolate, eval: step of the checkpoint.', 0, **to
-    )
-    flags.DEFINE_string('out', None, 'sample, interpolate: folder to write to; eval: file.', **to)
-    for name, key in keys.flat(options.of_a_run()):
-        if name not in values:
-            flags.DEFINE_string(name, None, f'eval: {key.help}', **to)
-    flags.DEFINE_string('profile', '', 'train: START:STOP, steps to trace.', **to)
-    flags.DEFINE_string('shape', '', 'dryrun: [Nx]HxWxC of images; else the data is opened.', **to)
-    flags.DEFINE_float('rate', None, 'dryrun: images per second; else they are measured.', 0, **to)
-    flags.DEFINE_string('coordinator', None, 'Several processes: host:port of the first.', **to)
-    flags.DEFINE_integer('num_processes', None, 'Several processes: how many.', 1, **to)
-    flags.DEFINE_integer('process_id', None, 'Several processes: which, from 0.', 0, **to)
-    flags.DEFINE_boolean('help', False, 'Show this text.', **to)
-    return values

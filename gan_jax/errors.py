@@ -17,11 +17,15 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ''
 
 
-def unknown(what: str, name: str, allowed: Iterable[str]) -> UserError:
-    """Return the error that says: unknown WHAT 'NAME' (did you mean 'x'?); available: x, y."""
+def unknown(what: str, name: str, allowed: Iterable[str], prefix: str = '') -> UserError:
+    """Return the error that says: unknown WHAT 'NAME' (did you mean 'x'?); available: x, y.
+
+    prefix: what all names are shown with, and not compared by.
+    """
     allowed = list(allowed)
-    there = ', '.join(allowed) or 'none'
-    return UserError(f"unknown {what} '{name}'{nearest(name, allowed)}; available: {there}")
+    there = ', '.join(prefix + one for one in allowed) or 'none'
+    hint = nearest(name, allowed).replace("'", f"'{prefix}", 1)
+    return UserError(f"unknown {what} '{prefix}{name}'{hint}; available: {there}")
 
 
 def choose(table: Mapping[str, T], name: str, what: str) -> T:

@@ -17,10 +17,9 @@ from gan_jax.core import rng
 from gan_jax.core.duration import Every
 from gan_jax.core.state import Mean, Metrics, TrainState, digest, finite
 from gan_jax.errors import UserError
-from gan_jax.modes import inference
 from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
-from gan_jax.training import curves, writers
+from gan_jax.training import curves, inference, writers
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.run import PhaseRunner, Run, open_phase, open_run
 from gan_jax.training.validation import Validation
@@ -59,6 +58,7 @@ def train(
     workdir = pathlib.Path(workdir)
     trace = Profile(profile, workdir / 'profile')
     run = open_run(config, source)
+    config = run.config
     if parallel.is_main_process():
         open_workdir(workdir, config)
     parallel.barrier('workdir')
@@ -126,7 +126,7 @@ class Loop:
         if not self.run.config.eval.metrics:
             return None
         # Evaluation needs scipy and a network of its own, which other runs are spared.
-        from gan_jax.modes.evaluation import open_evaluation
+        from gan_jax.training.evaluation import open_evaluation
 
         return open_evaluation(self.run.config, self.run.source, self.run.algorithm)
 

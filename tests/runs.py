@@ -17,27 +17,37 @@ TESTS = pathlib.Path(__file__).parent
 TIMES = ('seconds', 'images_per_second')
 
 
-def small(**changes):
-    """Return the config of a GAN on digits that trains in seconds, with some keys changed."""
-    config = configs.base()
-    config.model = models.node(
-        'mlp',
-        prior='normal',
-        g={'z_dim': 4, 'hidden': (8,)},
-        d={'hidden': (8,), 'dropout': 0.3},
-    )
-    config.batch_size = 16
-    config.duration = '60st'
-    config.devices = 1
-    config.steps_per_call = 4
-    config.loss.n_critic = 2
-    config.ema.half_life = '100img'
-    config.log.every = '10st'
-    config.sample.update({'every': '30st', 'rows': 2, 'columns': 2})
-    config.checkpoint.every = '20st'
+SMALL = {
+    'model.d.hidden': (8,),
+    'model.d.dropout': 0.3,
+    'batch_size': 16,
+    'duration': '60st',
+    'devices': 1,
+    'steps_per_call': 4,
+    'loss.n_critic': 2,
+    'ema.half_life': '100img',
+    'log.every': '10st',
+    'sample.every': '30st',
+    'sample.rows': 2,
+    'sample.columns': 2,
+    'checkpoint.every': '20st',
+}
+
+
+def small(algorithm='gan', **changes):
+    """Return the config of a run on digits that trains in seconds, with some keys changed."""
+    config = configs.base(algorithm)
+    if algorithm == 'gan':
+        config.model = models.node('mlp', g={'z_dim': 4, 'hidden': (8,)}, d={})
+    config.update_from_flattened_dict({k: v for k, v in SMALL.items() if has(config, k)})
     with config.unlocked():
         config.update_from_flattened_dict(changes)
     return config
+
+
+def has(config, key):
+    """Return whether a config has a dotted key."""
+    return key in configs.flatten(config)
 
 
 def stop_at(monkeypatch, step, signum=signal.SIGTERM):

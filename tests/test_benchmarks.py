@@ -14,10 +14,10 @@ from gan_jax import cli, models
 from gan_jax import config as configs
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.modes import measure
 from gan_jax.runtime import parallel
 from gan_jax.runtime import profiler as profile
 from gan_jax.train import train
+from gan_jax.training import measure
 from gan_jax.training.run import open_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -10,7 +10,8 @@ from gan_jax import config as configs
 from gan_jax import models
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
-from gan_jax.modes import dryrun, measure
+from gan_jax.modes import dryrun
+from gan_jax.training import measure
 from gan_jax.training.run import open_run
 
 

@@ -8,16 +8,16 @@ import runs
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from gan_jax import cli, data, models, train
+from gan_jax import cli, data, models, modes, train
 from gan_jax import config as configs
 from gan_jax.algorithms import gan
 from gan_jax.algorithms.protocol import Maker, Procedure
-from gan_jax.core import keys, optim
+from gan_jax.core import nodes, optim
 from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError
 from gan_jax.metrics import __main__ as command
 from gan_jax.metrics import options
-from gan_jax.modes import evaluation
+from gan_jax.training import evaluation
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.writers import read_lines
 
@@ -99,9 +99,9 @@ def test_a_finished_run_is_refined_on_batches_of_training_as_in_the_loop(measure
 
 
 def test_a_finished_run_can_be_measured_otherwise(measured, capsys):
-    values = cli.define()
-    values(['launch.py', '--mode=eval', '--metrics=class-coverage', '--num=100', '--repeats=2'])
-    cli.MODES['eval'](None, measured, values)
+    flags = ['--mode=eval', '--metrics=class-coverage', '--num=100', '--repeats=2']
+    mode, config, workdir, values = cli.parse(['launch.py', f'--workdir={measured}', *flags])
+    mode.run(config, workdir, values)
     assert capsys.readouterr().out.startswith('classifier-class-coverage ')
     (found,) = json.loads((measured / 'evaluations' / '60.json').read_text())
     assert found['fake']['count'] == 100
@@ -193,9 +193,9 @@ def test_without_a_split_the_reference_is_what_is_trained_on(two_sets):
 
 
 def test_the_loop_the_mode_and_the_command_have_one_set_of_options():
-    declared = dict(keys.flat(options.declared()))
+    declared = dict(nodes.flat(options.declared()))
     assert {'metrics', 'num', 'kid.subset_size', 'prdc.k'} <= set(declared)
-    config, flags = configs.base().eval, cli.define()
+    config, flags = configs.base().eval, modes.find('eval').FLAGS
     parser = vars(command.parser().parse_args(['a', 'b', *(f'--{name}=1' for name in declared)]))
     for name, key in declared.items():
         assert configs.node(config, name) == key.default

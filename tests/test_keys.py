@@ -6,7 +6,7 @@ import flax.linen as nn
 import pytest
 from ml_collections import ConfigDict
 
-from gan_jax.core import keys
+from gan_jax.core import keys, nodes
 from gan_jax.errors import UserError
 
 KEYS = {
@@ -30,10 +30,10 @@ KEYS = {
 
 
 def test_defaults_are_allowed_and_nested_as_declared():
-    defaults = keys.defaults(KEYS)
+    defaults = nodes.defaults(KEYS)
     assert defaults['inner'] == {'widths': (8, 16), 'every': '1ep', 'names': (), 'file': ''}
-    keys.check(KEYS, defaults)
-    keys.check(KEYS, ConfigDict(defaults))
+    nodes.check(KEYS, defaults)
+    nodes.check(KEYS, ConfigDict(defaults))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_defaults_are_allowed_and_nested_as_declared():
     ],
 )
 def test_what_a_key_allows(given):
-    keys.check(KEYS, ConfigDict(given, convert_dict=True))
+    nodes.check(KEYS, ConfigDict(given, convert_dict=True))
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_what_a_key_allows(given):
 )
 def test_what_is_refused_in_one_line(given, message):
     with pytest.raises(UserError) as refusal:
-        keys.check(KEYS, given)
+        nodes.check(KEYS, given)
     assert message in str(refusal.value) and '\n' not in str(refusal.value)
 
 
 def test_what_may_change_is_declared_key_by_key():
-    assert keys.may_change(KEYS) == {'inner.every', 'inner.file'}
+    assert nodes.may_change(KEYS, {}) == {'inner.every', 'inner.file'}
 
 
 def test_a_dataclass_and_a_module_declare_their_fields():
@@ -98,7 +98,7 @@ def test_a_dataclass_and_a_module_declare_their_fields():
         slope: float = 0.2
 
     assert Term().weight == 1.0 and Net().widths == (4,)
-    assert keys.defaults(keys.of(Term)) == {'weight': 1.0, 'label': 'x'}
+    assert nodes.defaults(keys.of(Term)) == {'weight': 1.0, 'label': 'x'}
     found = keys.of(Net, but=('shape', 'parent', 'name'))
     assert {k: (v.kind, v.each) for k, v in found.items()} == {
         'widths': ('counts', False),

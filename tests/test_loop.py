@@ -15,9 +15,8 @@ from gan_jax.core.state import digest
 from gan_jax.data import Spec, geometry
 from gan_jax.data.arrays import Arrays
 from gan_jax.errors import UserError
-from gan_jax.modes import measure
 from gan_jax.pictures import save_png
-from gan_jax.training import run, workdir
+from gan_jax.training import measure, run, workdir
 
 
 class Unpaired:
@@ -78,7 +77,6 @@ def config_of(kind):
             'autoencoder', encoder={'hidden': (8, 2)}, decoder={'hidden': (8,)}
         )
         config.data.range = '[0,1]'
-        config.optim = dict.fromkeys(('encoder', 'decoder'), config.optim.g)
     return config, source and source()
 
 

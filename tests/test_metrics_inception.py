@@ -14,7 +14,7 @@ from gan_jax.metrics.features import inception
 from gan_jax.metrics.inception import weights
 from gan_jax.metrics.inception.network import TAPS, Inception
 from gan_jax.metrics.inception.resize import RESIZERS, enlarge, resize
-from gan_jax.modes import inference
+from gan_jax.training import inference
 
 RELATIVE = 1e-4
 

@@ -18,8 +18,8 @@ from gan_jax.metrics.features import cache as kept
 from gan_jax.metrics.features.extract import extract
 from gan_jax.metrics.features.protocol import Extractor
 from gan_jax.models.classifier import Classifier
-from gan_jax.modes import inference
 from gan_jax.train import train
+from gan_jax.training import inference
 
 FIELDS = (
     'metric', 'value', 'standard_error', 'standard_error_over', 'version', 'parameters', 'real',

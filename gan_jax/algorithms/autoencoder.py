@@ -10,11 +10,18 @@ import optax
 
 from gan_jax import models
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure
-from gan_jax.core import optim, rng
+from gan_jax.core import keys, nodes, optim, rng
 from gan_jax.core.losses.protocol import cross_entropy
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import advance, update
 from gan_jax.errors import UserError
+
+KEYS: nodes.Keys = {
+    'model': models.declare('autoencoder', 'encoder', 'decoder'),
+    'optim': {'encoder': optim.KEYS, 'decoder': optim.KEYS},
+    'noise': keys.number(0.0, 'Standard deviation of the noise that is to be removed.', low=0),
+    'sample': {'columns': keys.count(8, 'Images in the picture of a run.', learns=False)},
+}
 
 
 @dataclass(frozen=True)
@@ -96,16 +103,20 @@ class Autoencoder(Procedure):
         return jnp.clip(images + self.noise * noise, 0.0, 1.0)
 
 
-def build(config: Any, spec: Any) -> Autoencoder:
-    """Build the autoencoder that a resolved config describes, for images of a spec.
+def check(config: Any) -> None:
+    """Refuse data that is not in [0, 1], as the targets of a cross-entropy are.
 
     Raises:
-      UserError: the data is not in [0, 1].
+      UserError: names data.range.
     """
     if config.data.range != '[0,1]':
         raise UserError(
             f"data.range={config.data.range!r} is not allowed: an autoencoder takes '[0,1]'"
         )
+
+
+def build(config: Any, spec: Any) -> Autoencoder:
+    """Build the autoencoder that a resolved config describes, for images of a spec."""
     parts = ('encoder', 'decoder')
     return Autoencoder(
         **{p: models.build(config.model, p, spec.shape, config.precision) for p in parts},
@@ -113,7 +124,7 @@ def build(config: Any, spec: Any) -> Autoencoder:
         shape=spec.shape,
         batch_size=config.batch_size,
         images=config.duration,
-        noise=config.loss.noise,
+        noise=config.noise,
         accum=config.accumulate,
         columns=config.sample.columns,
     )

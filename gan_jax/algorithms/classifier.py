@@ -9,13 +9,20 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models
-from gan_jax.algorithms.protocol import Batch, Context, Phase, Procedure
-from gan_jax.core import optim, rng, values
+from gan_jax.algorithms.protocol import EMA, GRID, Batch, Context, Phase, Procedure
+from gan_jax.core import nodes, optim, rng, values
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, update
 from gan_jax.errors import UserError
 
 NET = 'classifier'
+
+KEYS: nodes.Keys = {
+    'model': models.declare('classifier', NET),
+    'optim': {NET: optim.KEYS},
+    'ema': EMA,
+    'sample': GRID,
+}
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models, terms
-from gan_jax.algorithms.protocol import Context, Maker, Phase, Procedure, Space
-from gan_jax.core import latent, losses, optim, rng, values
+from gan_jax.algorithms.protocol import EMA, GRID, Context, Maker, Phase, Procedure, Space
+from gan_jax.core import keys, latent, losses, nodes, optim, rng, values
 from gan_jax.core.game import Play, View
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, TrainState, apply, apply_averaged, init_net
@@ -23,6 +23,35 @@ from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
 from gan_jax.terms.protocol import Term, settle, shares
 
 Batch = Mapping[str, jax.Array]
+
+GAME: dict[str, keys.Key] = {
+    'real': keys.span((1.0, 1.0), 'Range of the targets of real images.', low=0),
+    'fake': keys.span((0.0, 0.0), 'Range of the targets of generated images.', low=0),
+    'flip': keys.probability(0.0, 'Share of images with the target of the other kind.'),
+    'batching': keys.choice(
+        'two_batches', tuple(PASSES), 'Whether D sees real and generated images in one batch.'
+    ),
+    'reuse_z': keys.flag(False, 'The generator learns on the images that D has just seen.'),
+    'n_critic': keys.count(1, 'Steps of the discriminator for each of the generator.'),
+}
+KEYS: nodes.Keys = {
+    'model': models.declare(
+        'dcgan',
+        'g',
+        'd',
+        prior=keys.choice('normal', tuple(latent.PRIORS), 'Distribution of the latent vector z.'),
+    ),
+    'loss': nodes.Named(
+        'nonsaturating',
+        losses.names,
+        lambda name: {**losses.options(name), **GAME},
+        'Adversarial loss.',
+    ),
+    'terms': nodes.AnyOf(terms.names, terms.declared, 'Terms of the game.'),
+    'optim': {'g': optim.KEYS, 'd': optim.KEYS},
+    'ema': EMA,
+    'sample': GRID,
+}
 
 
 @dataclass(frozen=True)
@@ -178,6 +207,25 @@ def check_terms(chosen: Sequence[Term], discriminator: Network) -> None:
             )
 
 
+def check(config: Any) -> None:
+    """Refuse soft targets for a loss that has no targets, and terms that cannot be made.
+
+    config: resolved.
+
+    Raises:
+      UserError: names loss.name and the losses that have targets, or the term.
+    """
+    loss = config.loss
+    hard = tuple(loss.real) == (1, 1) and tuple(loss.fake) == (0, 0) and not loss.flip
+    able = [name for name in losses.names() if losses.make(name).toward is not None]
+    if not hard and loss.name not in able:
+        raise UserError(
+            f"loss.name='{loss.name}' is not allowed where loss.real, loss.fake or loss.flip is "
+            f'set; available: {", ".join(able)}'
+        )
+    terms.build(config.terms)
+
+
 def build(config: Any, spec: Any) -> GAN:
     """Build the algorithm that a resolved config describes, for images of a spec.
 
@@ -192,7 +240,7 @@ def build(config: Any, spec: Any) -> GAN:
         generator=models.build(config.model, 'g', spec.shape, config.precision),
         discriminator=discriminator,
         tx={name: optim.make(config.optim[name], config.batch_size) for name in ('g', 'd')},
-        loss=losses.make(loss.name, **loss.args),
+        loss=losses.make(loss.name, **{k: loss[k] for k in losses.options(loss.name)}),
         terms=chosen,
         prior=lambda key: draw(key, config.model.g.z_dim),
         shape=spec.shape,

@@ -7,10 +7,23 @@ from typing import Any, NamedTuple
 import jax
 from flax import struct
 
+from gan_jax.core import keys
 from gan_jax.core.state import Metrics, TrainState
 from gan_jax.errors import UserError, choose
 
 Batch = Mapping[str, jax.Array]
+
+# Keys that several algorithms read.
+EMA = {
+    'half_life': keys.moving_duration('0img', "Half-life of the networks' average; 0img for none."),
+    'ramp': keys.number(
+        0.0, 'Half-life is at most this share of the images seen; 0 for no ramp.', low=0
+    ),
+}
+GRID = {
+    'rows': keys.count(8, 'Rows of the picture of a run.', learns=False),
+    'columns': keys.count(8, 'Columns of the picture of a run.', learns=False),
+}
 
 
 class Phase(NamedTuple):

@@ -1,22 +1,19 @@
 """Config keys, declared by whoever reads them: default, kind, range, meaning.
 
 A part of a run (algorithm, term, network, source, optimiser) declares its keys as a dict of
-`Key`, which may hold further dicts; a dataclass or a linen module declares each field by `field`,
-and `of` collects them. Defaults, checks, the reference in docs/config.md and what may change on
-resume all come from these declarations.
+`Key`; a dataclass or a linen module declares each field by `field`, and `of` collects them. How
+declarations nest, and what is done with them, is in `core.nodes`.
 """
 
 import dataclasses
 import math
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from types import UnionType
 from typing import Any
 
 from gan_jax.core.duration import Duration
-from gan_jax.errors import UserError, unknown
-
-Keys = Mapping[str, Any]  # of Key, or of Keys
+from gan_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +66,7 @@ class Key:
         ]
         if self.choices:
             said = f'one of {", ".join(self.options())}'
+            said += ', or an int' * self.kind.endswith('count')
         if bounds:
             said = f'{said}, {" and ".join(bounds)}'
         return f'{said}; or a tuple of one for each layer' if self.each else said
@@ -89,12 +87,23 @@ def nested(x: Any) -> bool:
     return hasattr(x, 'items')
 
 
+def plain(x: Any) -> Any:
+    """Return nested dicts of what may be ConfigDicts, and lists of what may be tuples."""
+    if nested(x):
+        return {k: plain(v) for k, v in x.items()}
+    return [plain(v) for v in x] if isinstance(x, tuple | list) else x
+
+
+# Keys of a number that changes.
+SCHEDULE = {'first', 'final', 'start', 'stop', 'shape'}
+
+
 def _is_value(key: Key, x: Any) -> bool:
     if not nested(x):
         return _is_number(key, x)
     ends = all(_is_number(key, x[k]) for k in ('first', 'final') if k in x)
     times = all(_is_duration(key, x[k]) for k in ('start', 'stop') if k in x)
-    return ends and times and set(x) <= {'first', 'final', 'start', 'stop', 'shape'}
+    return ends and times and set(x) <= SCHEDULE
 
 
 def _is_duration(key: Key, x: Any) -> bool:
@@ -104,6 +113,13 @@ def _is_duration(key: Key, x: Any) -> bool:
     except UserError:
         return False
     return True
+
+
+def _is_moving_duration(key: Key, x: Any) -> bool:
+    if not nested(x):
+        return _is_duration(key, x)
+    ends = {k: v for k, v in x.items() if k != 'shape'}
+    return all(_is_duration(key, v) for v in ends.values()) and set(x) <= SCHEDULE
 
 
 def _is_tuple_of(test: Callable[[Key, Any], bool]) -> Callable[[Key, Any], bool]:
@@ -118,6 +134,10 @@ def _is_text(key: Key, x: Any) -> bool:
     return isinstance(x, str) and (not key.choices or x in key.options())
 
 
+def _is_text_or_count(key: Key, x: Any) -> bool:
+    return _is_text(key, x) or _is_count(key, x)
+
+
 def _is_range(key: Key, x: Any) -> bool:
     return _is_tuple_of(_is_number)(key, x) and len(x) == 2 and x[0] <= x[1]
 
@@ -130,9 +150,11 @@ KINDS: dict[str, tuple[Callable[[Key, Any], bool], str]] = {
     'value': (_is_value, 'a number, or a schedule {first, final, start, stop, shape}'),
     'probability': (_is_number, 'a probability'),
     'choice': (_is_text, 'a name'),
+    'choice or count': (_is_text_or_count, 'a name or an int'),
     'text': (_is_text, 'text'),
     'path': (_is_text, 'a path'),
     'duration': (_is_duration, "a duration such as '200kimg', '30ep' or '500st'"),
+    'moving duration': (_is_moving_duration, 'a duration, or a schedule of durations'),
     'period': (_is_duration, "a period such as '200kimg', '30ep' or '500st', '0st' for never"),
     'range': (_is_range, 'a range (low, high)'),
     'counts': (_is_tuple_of(_is_count), 'a tuple of ints'),
@@ -189,6 +211,11 @@ def duration(default: str | int, help: str, **more: Any) -> Key:
     return Key(default, 'duration', help, **more)
 
 
+def moving_duration(default: str | int, help: str, **more: Any) -> Key:
+    """Declare a duration that may follow a schedule."""
+    return Key(default, 'moving duration', help, **more)
+
+
 def period(default: str | int, help: str, **more: Any) -> Key:
     """Declare how often something happens; it changes nothing that is learnt."""
     return Key(default, 'period', help, **{'learns': False, **more})
@@ -217,13 +244,22 @@ def field(key: Key) -> Any:
 def of(cls: Any, but: Iterable[str] = ()) -> dict[str, Key]:
     """Return the keys of a dataclass: its fields, but those named.
 
-    A field that is not declared by `field` has the kind of its annotation, and no help.
+    A field that is not declared by `field` is that of a parent class with another default, or has
+    the kind of its annotation and no help.
     """
     return {
-        f.name: f.metadata.get('key') or _annotated(cls, f)
+        f.name: f.metadata.get('key') or _inherited(cls, f) or _annotated(cls, f)
         for f in dataclasses.fields(cls)
         if f.init and f.name not in but
     }
+
+
+def _inherited(cls: Any, f: dataclasses.Field) -> Key | None:
+    for parent in filter(dataclasses.is_dataclass, cls.__mro__[1:]):
+        for declared in dataclasses.fields(parent):
+            if declared.name == f.name and 'key' in declared.metadata:
+                return dataclasses.replace(declared.metadata['key'], default=f.default)
+    return None
 
 
 def _annotated(cls: Any, f: dataclasses.Field) -> Key:
@@ -239,48 +275,3 @@ def _annotated(cls: Any, f: dataclasses.Field) -> Key:
         kind = plain.get(one, 'any')
     default = () if f.default is dataclasses.MISSING else f.default
     return Key(default, kind, '', each=each)
-
-
-def flat(keys: Keys, prefix: str = '') -> Iterator[tuple[str, Key]]:
-    """Yield every (dotted name, Key)."""
-    for name, key in keys.items():
-        if isinstance(key, Key):
-            yield prefix + name, key
-        else:
-            yield from flat(key, f'{prefix}{name}.')
-
-
-def defaults(keys: Keys) -> dict[str, Any]:
-    """Return the default of every key, nested as they are."""
-    return {k: v.default if isinstance(v, Key) else defaults(v) for k, v in keys.items()}
-
-
-def check(keys: Keys, config: Mapping[str, Any], prefix: str = '') -> None:
-    """Refuse keys that are not declared, and values that a key does not allow.
-
-    Raises:
-      UserError: names the key, its value and what is allowed, or the nearest name.
-    """
-    for name, given in config.items():
-        if name not in keys:
-            raise unknown('key', prefix + name, [prefix + k for k in keys])
-        key = keys[name]
-        if not isinstance(key, Key):
-            if not nested(given):
-                raise UserError(f'{prefix}{name}={given!r} is not allowed: it holds keys')
-            check(key, given, f'{prefix}{name}.')
-        elif not key.allows(given):
-            raise refusal(prefix + name, given, key)
-
-
-def refusal(name: str, given: Any, key: Key) -> UserError:
-    """Return the error that says what is allowed."""
-    if key.choices and isinstance(given, str):
-        return unknown(name, given, key.options())
-    given = dict(given) if nested(given) else given
-    return UserError(f'{name}={given!r} is not allowed: it must be {key.allowed()}')
-
-
-def may_change(keys: Keys) -> frozenset[str]:
-    """Return the dotted names of the keys in which a resumed run may differ."""
-    return frozenset(name for name, key in flat(keys) if not key.learns)

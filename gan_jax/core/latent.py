@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from gan_jax.errors import UserError, nearest
+from gan_jax.errors import choose
 
 
 def normal(key: jax.Array, dim: int) -> jax.Array:
@@ -22,13 +22,8 @@ PRIORS = {'normal': normal, 'uniform': uniform}
 
 
 def prior(name: str) -> Callable[[jax.Array, int], jax.Array]:
-    """Return the prior of a name; raise UserError with the names there are."""
-    if name not in PRIORS:
-        there = ', '.join(PRIORS)
-        raise UserError(
-            f'model.prior={name!r} is not known{nearest(name, PRIORS)}; there is: {there}'
-        )
-    return PRIORS[name]
+    """Return the prior of a name; raise UserError with those available."""
+    return choose(PRIORS, name, 'model.prior')
 
 
 def slerp(a: jax.Array, b: jax.Array, t: float) -> jax.Array:

@@ -11,31 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.errors import UserError, nearest
-
-
-def defaults() -> dict[str, Any]:
-    """Return every key of an optimiser's configuration with its default value.
-
-    lr: learning rate; b1, b2: Adam's decay rates; eps: added to the root (Adam, RMSprop; Keras'
-    RMSprop has 1e-7); momentum, nesterov: SGD; rho: RMSprop's decay rate (Keras .9, torch .99);
-    clip: bound on every element of the gradient, 0 for none; decay: Keras' time decay, by which
-    update t of 0, 1, ... has the learning rate lr / (1 + decay t); schedule: the learning rate
-    goes from lr at `start` to `final` at `stop`, counted in images.
-    """
-    return {
-        'name': 'adam',
-        'lr': 2e-4,
-        'b1': 0.5,
-        'b2': 0.999,
-        'eps': 1e-8,
-        'momentum': 0.9,
-        'nesterov': True,
-        'rho': 0.9,
-        'clip': 0.0,
-        'decay': 0.0,
-        'schedule': {'name': 'constant', 'start': '0img', 'stop': '0img', 'final': 0.0},
-    }
+from gan_jax.core import keys, nodes
+from gan_jax.errors import UserError
 
 
 def constant(fraction: jax.Array) -> jax.Array:
@@ -71,54 +48,6 @@ def scheduled(
     # The difference is taken before rounding to float32: counts above 2^24 are not exact there.
     fraction = jnp.clip((jnp.asarray(images) - start).astype(jnp.float32) / span, 0.0, 1.0)
     return first + (final - first) * SCHEDULES[name](fraction)
-
-
-def check(node: Mapping[str, Any], batch_size: int = 1) -> None:
-    """Raise UserError for a configuration that makes no optimiser.
-
-    `schedule.start` and `schedule.stop` must be images already (integers).
-    """
-    name, schedule = node['name'], node['schedule']
-    if name not in OPTIMISERS:
-        allowed = ', '.join(OPTIMISERS)
-        raise UserError(
-            f"no optimiser '{name}'{nearest(name, OPTIMISERS)}: name is one of {allowed}"
-        )
-    if schedule['name'] not in SCHEDULES:
-        close = nearest(schedule['name'], SCHEDULES)
-        allowed = ', '.join(SCHEDULES)
-        raise UserError(
-            f"no schedule '{schedule['name']}'{close}: schedule.name is one of {allowed}"
-        )
-    for key in ('b1', 'b2', 'rho', 'momentum'):
-        if not 0 <= node[key] < 1:
-            raise UserError(f"{key}={node[key]} of optimiser '{name}' must be in [0, 1)")
-    for key in ('lr', 'clip', 'decay'):
-        if not 0 <= node[key] < float('inf'):
-            raise UserError(f"{key}={node[key]} of optimiser '{name}' must be finite, 0 or more")
-    if not 0 < node['eps'] < float('inf'):
-        raise UserError(f"eps={node['eps']} of optimiser '{name}' must be finite, more than 0")
-    if schedule['name'] != 'constant' and schedule['stop'] - schedule['start'] < batch_size:
-        raise UserError(
-            f'schedule.stop={schedule["stop"]} must be at least one batch of {batch_size} images '
-            f'after schedule.start={schedule["start"]}'
-        )
-
-
-def make(node: Mapping[str, Any], batch_size: int = 1) -> optax.GradientTransformationExtraArgs:
-    """Make the optimiser of a configuration with the keys of `defaults()`.
-
-    A key that is absent has its default; `schedule.start` and `schedule.stop` are images, as
-    integers. The update of the result takes `images`, the number seen so far, which only
-    schedules other than 'constant' need.
-
-    Raises UserError for an unknown name or a value out of range.
-    """
-    node = {**defaults(), **node}
-    node['schedule'] = {**defaults()['schedule'], **node['schedule']}
-    check(node, batch_size)
-    clip = [optax.clip(node['clip'])] if node['clip'] else []
-    return optax.with_extra_args_support(optax.chain(*clip, *OPTIMISERS[node['name']](node)))
 
 
 class RateState(NamedTuple):
@@ -179,3 +108,80 @@ OPTIMISERS: dict[str, Callable[[Mapping[str, Any]], list[optax.GradientTransform
     'rmsprop': _rmsprop,
     'sgd': _sgd,
 }
+
+OWN: dict[str, dict[str, keys.Key]] = {
+    'adam': {
+        'b1': keys.number(0.5, "Decay rate of the gradient's average.", low=0, below=1),
+        'b2': keys.number(0.999, "Decay rate of the squared gradient's average.", low=0, below=1),
+        'eps': keys.number(1e-8, 'Added to the root.', above=0),
+    },
+    'rmsprop': {
+        'rho': keys.number(0.9, 'Decay rate: 0.9 in Keras, 0.99 in torch.', low=0, below=1),
+        'eps': keys.number(1e-8, 'Added to the root: 1e-7 in Keras.', above=0),
+    },
+    'sgd': {
+        'momentum': keys.number(0.9, 'Decay rate of the velocity, 0 for none.', low=0, below=1),
+        'nesterov': keys.flag(True, 'Look ahead by the velocity.'),
+    },
+}
+PATH: nodes.Keys = {
+    'start': keys.duration('0img', 'When the learning rate starts to change.'),
+    'stop': keys.duration('0img', 'When it has reached `final`.'),
+    'final': keys.number(0.0, 'The learning rate from `stop` on.', low=0),
+}
+KEYS = nodes.Named(
+    'adam',
+    OPTIMISERS.keys,
+    lambda name: {
+        'lr': keys.number(2e-4, 'Learning rate.', low=0),
+        **OWN[name],
+        'clip': keys.number(0.0, 'Bound on each element of the gradient, 0 for none.', low=0),
+        'decay': keys.number(
+            0.0, "Keras' time decay: update t = 0, 1, ... has the rate lr / (1 + decay t).", low=0
+        ),
+        'schedule': nodes.Named(
+            'constant',
+            SCHEDULES.keys,
+            lambda path: {} if path == 'constant' else PATH,
+            'Shape of the learning rate over time.',
+        ),
+    },
+    'Optimiser.',
+)
+
+
+def defaults(name: str = 'adam') -> dict[str, Any]:
+    """Return the configuration of an optimiser with the default of each key."""
+    return nodes.fill(KEYS, {'name': name})
+
+
+def check(node: Mapping[str, Any], batch_size: int = 1, prefix: str = '') -> None:
+    """Refuse a configuration that makes no optimiser, naming its keys with a prefix.
+
+    `schedule.start` and `schedule.stop` must be images already (integers).
+
+    Raises:
+      UserError: an unknown name or key, a value out of range, or a schedule that takes no time.
+    """
+    nodes.check(KEYS, node, prefix)
+    schedule = node['schedule']
+    if schedule['name'] != 'constant' and schedule['stop'] - schedule['start'] < batch_size:
+        raise UserError(
+            f'{prefix}schedule.stop={schedule["stop"]} must be at least one batch of {batch_size} '
+            f'images after {prefix}schedule.start={schedule["start"]}'
+        )
+
+
+def make(node: Mapping[str, Any], batch_size: int = 1) -> optax.GradientTransformationExtraArgs:
+    """Make the optimiser of a configuration; a key that is absent has its default.
+
+    `schedule.start` and `schedule.stop` are images, as integers. The update of the result takes
+    `images`, the number seen so far, which only schedules other than 'constant' need.
+
+    Raises:
+      UserError: an unknown name or key, or a value out of range.
+    """
+    node = nodes.fill(KEYS, keys.plain(node))
+    check(node, batch_size)
+    clip = [optax.clip(node['clip'])] if node['clip'] else []
+    return optax.with_extra_args_support(optax.chain(*clip, *OPTIMISERS[node['name']](node)))

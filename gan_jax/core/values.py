@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import keys
+from gan_jax.core import keys, nodes
 from gan_jax.errors import UserError, choose
 
 
@@ -90,7 +90,7 @@ def fields(cls: type, node: Mapping[str, Any], name: str) -> dict[str, Any]:
       UserError: names a key that it does not have, or a value that it does not allow.
     """
     declared = keys.of(cls)
-    keys.check(declared, node, f'{name}.')
+    nodes.check(declared, node, f'{name}.')
     return {
         k: make(v, f'{name}.{k}') if declared[k].kind == 'value' else v for k, v in node.items()
     }

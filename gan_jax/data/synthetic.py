@@ -49,7 +49,7 @@ def like(config: Any, shape: str = '', counted: bool = False) -> Source:
     n, size = parse(shape) if shape else (0, shape_of(config.data))
     if counted and not n:
         n = count_of(config.data)
-    return Source(size, n or 2 * DISTINCT, config.model.get('classes', 0))
+    return Source(size, n or 2 * DISTINCT, config.get('model', {}).get('classes', 0))
 
 
 def count_of(data: Any) -> int:
@@ -80,9 +80,9 @@ def shape_of(data: Any) -> tuple[int, int, int]:
     Raises:
       UserError: neither is known.
     """
-    size = geometry.parse_size(data.size)
+    size, channels = geometry.parse_size(data.get('size', '')), data.get('channels', 0)
     if size:
-        return (*size, data.channels or 3)
+        return (*size, channels or 3)
     if data.name == 'digits':
         return 8, 8, 1
     shape = tfds_shape(data.dataset) if data.name == 'tfds' else None
@@ -91,7 +91,7 @@ def shape_of(data: Any) -> tuple[int, int, int]:
             f'the size of the images of data.name={data.name!r} is not known without reading them:'
             ' give --shape=HxWxC, or set config.data.size'
         )
-    return (*shape[:2], data.channels or shape[2])
+    return (*shape[:2], channels or shape[2])
 
 
 def tfds_shape(dataset: str) -> tuple[int, int, int] | None:

@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 from absl import logging as absl_logging
 
-from gan_jax.core import keys
+from gan_jax.core import nodes
 from gan_jax.errors import UserError
 from gan_jax.metrics import certificate, options, sets
 from gan_jax.metrics.comparison import Protocol, compare_sets
-from gan_jax.modes import inference
 from gan_jax.runtime import process
+from gan_jax.training import inference
 
 USAGE = """\
 python -m gan_jax.metrics REAL FAKE [--metrics=fid,kid,prdc] [--features=inception] ...
@@ -41,7 +41,7 @@ def parser() -> Parser:
     add('real')
     add('fake')
     add('--out', default='', help='write the certificates here, as JSON')
-    for name, key in keys.flat(options.declared()):
+    for name, key in nodes.flat(options.declared()):
         default = f' Default: {key.default}.' if key.default else ''
         add(f'--{name}', help=(key.help + default).replace('%', '%%'))
     for side in ('data', 'real', 'fake'):
@@ -53,9 +53,9 @@ def parser() -> Parser:
 def evaluate(argv: Sequence[str]) -> None:
     """Measure, print one line per metric, and write or print the certificates."""
     flags = vars(parser().parse_args(argv))
-    names = dict(keys.flat(options.declared()))
+    names = dict(nodes.flat(options.declared()))
     given = {name: value for name, value in flags.items() if name in names}
-    chosen = {**keys.defaults(options.declared()), 'metrics': ('fid',)}
+    chosen = {**nodes.defaults(options.declared()), 'metrics': ('fid',)}
     merge(chosen, options.parse(given, options.declared()))
     process.set_up()
     protocol = Protocol.of(chosen)

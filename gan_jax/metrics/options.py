@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gan_jax.core import keys
+from gan_jax.core import keys, nodes
 from gan_jax.errors import UserError
 from gan_jax.metrics import evaluators, features
 from gan_jax.metrics.inception.resize import RESIZERS
@@ -47,13 +47,13 @@ def of_a_run() -> dict[str, Any]:
     return {**OF_A_RUN, **declared()}
 
 
-def parse(given: Mapping[str, Any], known: keys.Keys, prefix: str = '--') -> dict[str, Any]:
+def parse(given: Mapping[str, Any], known: nodes.Keys, prefix: str = '--') -> dict[str, Any]:
     """Return the nested options of flags, by dotted names, whose values may be text.
 
     Raises:
       UserError: names the flag, its value and what is allowed.
     """
-    flat = dict(keys.flat(known))
+    flat = dict(nodes.flat(known))
     nested: dict[str, Any] = {}
     for name, text in given.items():
         *parents, leaf = name.split('.')
@@ -61,7 +61,7 @@ def parse(given: Mapping[str, Any], known: keys.Keys, prefix: str = '--') -> dic
         for parent in parents:
             node = node.setdefault(parent, {})
         node[leaf] = _typed(flat[name], text)
-    keys.check(known, nested, prefix)
+    nodes.check(known, nested, prefix)
     return nested
 
 

@@ -1,16 +1,14 @@
 """Networks: one file per architecture, found by name, built from the config's own keys."""
 
-import dataclasses
-import importlib
-import pkgutil
-import types
-import typing
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 
-from gan_jax.errors import UserError, nearest
+from gan_jax import discovery
+from gan_jax.core import keys, nodes
+from gan_jax.errors import unknown
 
 # What a config calls the parts of a model, and the classes that a model file defines for them.
 PARTS = {
@@ -22,48 +20,97 @@ PARTS = {
 }
 # Fields that come from the data and from flax, not from a config.
 GIVEN = ('shape', 'num_classes', 'compute_dtype', 'parent', 'name')
+CLASSES = keys.count(0, 'Classes of a conditional model; 0 for none.', low=0)
+HELP = 'Class of this part, as file.Class; empty for the one of model.name.'
 
 
 def names() -> list[str]:
     """Return the names of all models."""
-    return [module.name for module in pkgutil.iter_modules(__path__)]
+    return discovery.names(__name__)
 
 
 def find(name: str) -> Any:
-    """Return the module of a model; raise UserError with the names there are."""
-    if name not in names():
-        there = ', '.join(names())
-        raise UserError(
-            f'model.name={name!r} is not known{nearest(name, names())}; there is: {there}'
-        )
-    return importlib.import_module(f'gan_jax.models.{name}')
+    """Return the module of a model; raise UserError with those available."""
+    return discovery.find(__name__, name, 'model.name')
 
 
-def node(name: str, **values: Any) -> dict[str, Any]:
-    """Return config.model: the parts' own fields with their defaults, so that any can be set.
+def networks(file: str) -> dict[str, type[nn.Module]]:
+    """Return the networks that a model file defines, by 'file.Class'."""
+    module = find(file)
+    return {
+        f'{file}.{name}': cls
+        for name, cls in vars(module).items()
+        if isinstance(cls, type)
+        and issubclass(cls, nn.Module)
+        and cls.__module__ == module.__name__
+        and any('__call__' in vars(parent) for parent in cls.__mro__)
+    }
 
-    `values` holds the fields that differ by part (g=..., d=..., encoder=..., decoder=...), and
-    what the algorithm reads (z_dim, prior, classes).
+
+def classes() -> list[str]:
+    """Return the names of all networks, as 'file.Class', and '' for that of model.name."""
+    return ['', *(name for file in names() for name in networks(file))]
+
+
+def network(model: str, part: str, name: str = '') -> type[nn.Module]:
+    """Return the class of a part: the one named 'file.Class', or the own one of a model.
 
     Raises:
-      UserError: a part has no such field.
+      UserError: there is no such model, or it has no such part.
     """
-    module = find(name)
-    parts = {k: fields(getattr(module, PARTS[k]), v) for k, v in values.items() if k in PARTS}
-    rest = {k: v for k, v in values.items() if k not in PARTS}
-    return {'name': name, 'classes': 0, **rest, **parts}
+    name = name or f'{model}.{PARTS.get(part, part)}'
+    found = networks(name.partition('.')[0])
+    if name not in found:
+        raise unknown(f'model.{part}.name', name, filter(None, classes()))
+    return found[name]
+
+
+def declare(model: str, *parts: str, **own: keys.Key) -> nodes.Named:
+    """Return the declaration of config.model: its name, parts, and keys that the algorithm reads.
+
+    model: the name where a config gives none.
+    """
+
+    def of_part(name: str, part: str, which: str) -> dict[str, keys.Key]:
+        return keys.of(network(name, part, which), but=GIVEN)
+
+    def of_model(name: str) -> dict[str, Any]:
+        found = {
+            part: nodes.Named('', classes, functools.partial(of_part, name, part), HELP)
+            for part in parts
+        }
+        return {'classes': CLASSES, **own, **found}
+
+    return nodes.Named(model, names, of_model, 'Model whose parts are used.')
+
+
+def node(name: str = '', **values: Any) -> dict[str, Any]:
+    """Return config.model: the parts' own fields with their defaults, so that any can be set.
+
+    `values` holds for each part (g, d, encoder, decoder, classifier) the fields that differ, or the
+    class that it is, as 'file.Class', or both with the class under 'name'; and what the algorithm
+    reads (prior, classes). Without a name, the first part's file is the model.
+
+    Raises:
+      UserError: there is no such part, or it has no such field.
+    """
+    parts = {
+        part: {'name': value} if isinstance(value, str) else dict(value)
+        for part, value in values.items()
+        if part in PARTS
+    }
+    name = name or next(iter(parts.values()))['name'].partition('.')[0]
+    rest = {key: value for key, value in values.items() if key not in PARTS}
+    found = {'name': name, **rest, **parts}
+    own = dict.fromkeys(rest, keys.Key(None, 'any', ''))
+    declared = declare(name, *parts, **own)
+    nodes.check(declared, found, 'model.')
+    return nodes.fill(declared, found)
 
 
 def fields(cls: type[nn.Module], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a module's config keys with their defaults, overridden by what is given."""
-    own = {f.name: f.default for f in dataclasses.fields(cls) if f.init and f.name not in GIVEN}
-    for key in given:
-        if key not in own:
-            what = f'{cls.__module__.rpartition(".")[2]}.{cls.__name__}'
-            raise UserError(
-                f'{what} has no field {key!r}{nearest(key, own)}; there is: {", ".join(own)}'
-            )
-    return {**own, **given}
+    return {**nodes.defaults(keys.of(cls, but=GIVEN)), **given}
 
 
 def build(
@@ -71,27 +118,15 @@ def build(
 ) -> Any:
     """Build one part of config.model for images of a shape (H, W, C), and check that it fits.
 
-    Raises UserError for a value of a type that the part cannot take, or that makes no network.
     precision: the type of activations, 'float32' or 'bfloat16'.
+
+    Raises:
+      UserError: a value that the part cannot take, or that makes no network.
     """
-    cls = getattr(find(config['name']), PARTS[part])
-    kwargs = {k: tuple(v) if isinstance(v, list) else v for k, v in config[part].items()}
-    for key, kind in ((f.name, f.type) for f in dataclasses.fields(cls) if f.name in kwargs):
-        if not fits(kwargs[key], kind):
-            must = kind.__name__ if type(kind) is type else kind
-            raise UserError(f'model.{part}.{key}={kwargs[key]!r} is not allowed: it must be {must}')
+    own = {k: tuple(v) if isinstance(v, list) else v for k, v in config[part].items()}
+    cls = network(config['name'], part, str(own.pop('name', '')))
+    nodes.check(keys.of(cls, but=GIVEN), own, f'model.{part}.')
     given = {'shape': tuple(shape), 'num_classes': config['classes'], 'compute_dtype': precision}
-    module = cls(**kwargs, **given)
+    module = cls(**own, **given)
     module.check()
     return module
-
-
-def fits(value: Any, kind: Any) -> bool:
-    """Tell whether a value has the type of an annotation: a class, tuple[x, ...], or x | y."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        return any(fits(value, one) for one in inner)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(fits(one, inner[0]) for one in value)
-    wider: Any = {float: (float, int)}.get(kind, kind)
-    return isinstance(value, wider) and (kind is bool or not isinstance(value, bool))

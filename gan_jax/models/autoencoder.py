@@ -10,6 +10,8 @@ import math
 import flax.linen as nn
 import jax
 
+from gan_jax.core import keys
+from gan_jax.core.keys import field
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.network import Network
 
@@ -17,9 +19,9 @@ from gan_jax.nn.network import Network
 class Half(Network):
     """The options of encoder and decoder, each in the order in which its layers run."""
 
-    widths: tuple[int, ...] = ()
-    hidden: tuple[int, ...] = (32,)
-    kernel: int = 3
+    widths: tuple[int, ...] = field(keys.counts((), 'Channels of each convolution.'))
+    hidden: tuple[int, ...] = field(keys.counts((32,), 'Units of each fully connected layer.'))
+    kernel: int = field(keys.count(3, 'Size of each kernel.'))
     weight_init: str = 'glorot'
 
     def depth(self) -> int:

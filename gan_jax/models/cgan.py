@@ -7,15 +7,17 @@ of the image, made from such a vector.
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import keys
+from gan_jax.core.keys import field
 from gan_jax.errors import UserError
 from gan_jax.models import dcgan
 from gan_jax.nn.conditioning import LabelPlane, LabelVector
 
 
 class Conditional(dcgan.Pyramid):
-    """Add the label. embed: length of the label's vector."""
+    """Add the label."""
 
-    embed: int = 50
+    embed: int = field(keys.count(50, "Length of the label's vector."))
 
     def check(self) -> None:
         """Raise UserError where the options do not make a network for `shape` and its classes."""

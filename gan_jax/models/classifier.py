@@ -3,6 +3,8 @@
 import flax.linen as nn
 import jax
 
+from gan_jax.core import keys
+from gan_jax.core.keys import field
 from gan_jax.errors import UserError
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.network import Network
@@ -15,8 +17,8 @@ class Classifier(Network):
     features are the activations of the one hidden layer.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128)
-    hidden: int = 128
+    widths: tuple[int, ...] = field(keys.counts((32, 64, 128), 'Channels of each convolution.'))
+    hidden: int = field(keys.count(128, 'Units of the hidden layer, which are the features.'))
     norm: str | tuple[str, ...] = 'batch'
     dropout: float | tuple[float, ...] = 0.0
     weight_init: str = 'glorot'

@@ -15,12 +15,23 @@ import flax.linen as nn
 import jax
 
 from gan_jax import errors
+from gan_jax.core import keys
+from gan_jax.core.keys import field
 from gan_jax.errors import UserError
 from gan_jax.nn import activations, resample
 from gan_jax.nn.conv import Conv, Padding, out_size, transposed_size
-from gan_jax.nn.network import Network, each
+from gan_jax.nn.network import OUT_ACT, Network, each
 
 STEM_NORMS = {'channels': None, 'features': None}
+DOWN = {'strided_conv': None, **resample.POOL}
+PADDING = keys.Key(
+    'SAME',
+    'choice or count',
+    "Padding of each layer; an int is torch's.",
+    low=0,
+    choices=('SAME', 'VALID'),
+    each=True,
+)
 
 
 class Layer(NamedTuple):
@@ -33,23 +44,23 @@ class Layer(NamedTuple):
 
 
 class Pyramid(Network):
-    """The options of both networks: one value for all layers or a tuple of one for each.
+    """The options of both networks: one value for all layers or a tuple of one for each."""
 
-    strides: the factor by which a layer changes the size. padding: 'SAME', 'VALID' or an int, in
-    torch's sense. bias: of every layer but the last. hidden: fully connected layers between the
-    vector (z, logit) and the convolutions. norm_skip_edges: do not normalise the layer that makes
-    the image or the one that reads it.
-    """
-
-    widths: tuple[int, ...] = (64, 128, 256, 512)
-    strides: int | tuple[int, ...] = 2
-    kernel: int | tuple[int, ...] = 4
-    padding: Padding | tuple[Padding, ...] = 'SAME'
-    hidden: tuple[int, ...] = ()
+    widths: tuple[int, ...] = field(keys.counts((64, 128, 256, 512), 'Channels of each layer.'))
+    strides: int | tuple[int, ...] = field(
+        keys.count(2, 'Factor by which a layer changes the size.', each=True)
+    )
+    kernel: int | tuple[int, ...] = field(keys.count(4, 'Size of the kernels.', each=True))
+    padding: Padding | tuple[Padding, ...] = field(PADDING)
+    hidden: tuple[int, ...] = field(
+        keys.counts((), 'Fully connected layers between the vector and the convolutions.')
+    )
     norm: str | tuple[str, ...] = 'batch'
-    norm_skip_edges: bool = True
-    bias: bool = False
-    out_bias: bool = False
+    norm_skip_edges: bool = field(
+        keys.flag(True, 'Do not normalise the layer that makes the image or that reads it.')
+    )
+    bias: bool = field(keys.flag(False, 'Biases of all layers but the last.'))
+    out_bias: bool = field(keys.flag(False, 'Bias of the last layer.'))
 
     def depth(self) -> int:
         """Return the number of layers of `widths`."""
@@ -83,11 +94,15 @@ class Generator(Pyramid):
     'features' the vector that it is made from, as examples in Keras do.
     """
 
-    z_dim: int = 100
+    z_dim: int = field(keys.count(100, 'Length of the latent vector z.'))
     widths: tuple[int, ...] = (512, 256, 128, 64)
-    up: str = 'conv_transpose'
-    norm_stem: str = 'channels'
-    out_act: str = 'tanh'
+    up: str = field(
+        keys.choice('conv_transpose', tuple(resample.UP), 'How a layer enlarges its input.')
+    )
+    norm_stem: str = field(
+        keys.choice('channels', tuple(STEM_NORMS), "Normalise the stem's image or its vector.")
+    )
+    out_act: str = field(OUT_ACT)
 
     def stack(self) -> tuple[Layer, ...]:
         """Return the layers after the stem."""
@@ -164,7 +179,7 @@ class Discriminator(Pyramid):
     `nn.resample.POOL` after a convolution of stride 1.
     """
 
-    down: str = 'strided_conv'
+    down: str = field(keys.choice('strided_conv', tuple(DOWN), 'How a layer shrinks its input.'))
     act: str = 'leaky_relu'
 
     def norms(self) -> tuple[str, ...]:
@@ -175,7 +190,7 @@ class Discriminator(Pyramid):
     def check(self) -> None:
         """Raise UserError where the options do not make a network for `shape`."""
         super().check()
-        errors.choose({'strided_conv': None, **resample.POOL}, self.down, 'down')
+        errors.choose(DOWN, self.down, 'down')
         for size in self.shape[:2]:
             left = size
             for _, stride, kernel, padding in self.layers(self.widths):

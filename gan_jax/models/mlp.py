@@ -5,17 +5,19 @@ import math
 import flax.linen as nn
 import jax
 
+from gan_jax.core import keys
+from gan_jax.core.keys import field
 from gan_jax.nn import activations
-from gan_jax.nn.network import Network
+from gan_jax.nn.network import OUT_ACT, Network
 
 
 class Generator(Network):
     """Map z [B, z_dim] to images [B, H, W, C] through layers of `hidden` units."""
 
-    z_dim: int = 100
-    hidden: tuple[int, ...] = (128,)
+    z_dim: int = field(keys.count(100, 'Length of the latent vector z.'))
+    hidden: tuple[int, ...] = field(keys.counts((128,), 'Units of each hidden layer.'))
     act: str = 'leaky_relu'
-    out_act: str = 'tanh'
+    out_act: str = field(OUT_ACT)
     weight_init: str = 'glorot'
 
     def depth(self) -> int:
@@ -42,7 +44,7 @@ class Generator(Network):
 class Discriminator(Network):
     """Map images [B, H, W, C] to logits [B] through layers of `hidden` units."""
 
-    hidden: tuple[int, ...] = (128,)
+    hidden: tuple[int, ...] = field(keys.counts((128,), 'Units of each hidden layer.'))
     act: str = 'leaky_relu'
     weight_init: str = 'glorot'
 

@@ -2,16 +2,23 @@
 
 import math
 import os
+import pathlib
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
 
+from gan_jax.core import keys
 from gan_jax.data import synthetic
-from gan_jax.modes import measure
+from gan_jax.training import measure
 from gan_jax.training.run import Run, open_run
 
+OF_A_RUN = False
+FLAGS = {
+    'shape': keys.text('', '[Nx]HxWxC of the images; else the data is opened.'),
+    'rate': keys.number(None, 'Images per second; else they are measured.', above=0),
+}
 STEPS = 10
 
 
@@ -39,6 +46,11 @@ class Estimate(NamedTuple):
     def fits(self) -> bool | None:
         """Return whether the step's peak is below what the device has."""
         return self.memory.peak <= self.capacity if self.capacity else None
+
+
+def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    """Print what the config's run would take; see `estimate`."""
+    show(config, flags.shape, flags.rate)
 
 
 def show(config: Any, shape: str = '', rate: float | None = None) -> Estimate:

@@ -6,12 +6,20 @@ import flax.linen as nn
 import jax
 
 from gan_jax import errors
+from gan_jax.core import keys
+from gan_jax.core.keys import field
 from gan_jax.errors import UserError
 from gan_jax.nn import activations, init, norm
 from gan_jax.nn.dense import Dense
 from gan_jax.nn.dropout import Dropout
 
 T = TypeVar('T')
+
+OUT_ACT = keys.choice(
+    'tanh',
+    ('tanh', 'sigmoid', 'linear'),
+    'Activation that makes the image: tanh for [-1,1], sigmoid for [0,1], linear for either.',
+)
 
 
 def each(value: T | tuple[T, ...], n: int, key: str) -> tuple[T, ...]:
@@ -29,21 +37,30 @@ def each(value: T | tuple[T, ...], n: int, key: str) -> tuple[T, ...]:
 class Network(nn.Module):
     """Options of every network; `norm` and `dropout` are one value, or one per hidden layer.
 
-    shape: (H, W, C) of the images. num_classes: 0 where there are no labels. norm_momentum: in
-    flax's sense, .9 is torch's .1. slope: of 'leaky_relu' below zero. weight_init: see
-    `nn.init`. compute_dtype: of activations in training; parameters are float32.
+    shape: (H, W, C) of the images. num_classes: 0 where there are no labels. compute_dtype: of
+    activations in training; parameters are float32.
     """
 
     shape: tuple[int, int, int] = (28, 28, 1)
     num_classes: int = 0
     compute_dtype: str = 'float32'
-    norm: str | tuple[str, ...] = 'none'
-    norm_momentum: float = 0.9
-    norm_eps: float = 1e-5
-    dropout: float | tuple[float, ...] = 0.0
-    act: str = 'relu'
-    slope: float = 0.2
-    weight_init: str = 'normal'
+    norm: str | tuple[str, ...] = field(
+        keys.choice('none', tuple(norm.NORMS), 'Normalisation of hidden layers.', each=True)
+    )
+    norm_momentum: float = field(
+        keys.number(0.9, "Momentum of batch norm's averages, in flax's sense.", low=0, high=1)
+    )
+    norm_eps: float = field(keys.number(1e-5, 'Added to the variance.', above=0))
+    dropout: float | tuple[float, ...] = field(
+        keys.number(0.0, 'Dropout rate of hidden layers.', low=0, below=1, each=True)
+    )
+    act: str = field(
+        keys.choice('relu', tuple(activations.ACTIVATIONS), 'Activation of hidden layers.')
+    )
+    slope: float = field(keys.number(0.2, 'Slope of leaky_relu below zero.'))
+    weight_init: str = field(
+        keys.choice('normal', tuple(init.INITS), 'How weights start; see nn/init.py.')
+    )
 
     def depth(self) -> int:
         """Return the number of hidden layers that may be normalised and dropped out."""

@@ -1,12 +1,10 @@
 """Terms of a two-player game: one file per idea, found by name; see `protocol.Term`."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
-from gan_jax.core import keys, values
-from gan_jax.errors import unknown
+from gan_jax import discovery
+from gan_jax.core import keys, nodes, values
 from gan_jax.terms.protocol import Term
 
 # Modules that hold no term.
@@ -15,7 +13,7 @@ SHARED = ('protocol', 'gradients', 'passes')
 
 def names() -> list[str]:
     """Return the names of all terms."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in SHARED)
+    return discovery.names(__name__, but=SHARED)
 
 
 def find(name: str) -> type[Term]:
@@ -24,9 +22,12 @@ def find(name: str) -> type[Term]:
     Raises:
       UserError: there is none of that name.
     """
-    if name not in names():
-        raise unknown('term', name, names())
-    return importlib.import_module(f'gan_jax.terms.{name}').Term
+    return discovery.find(__name__, name, 'term', but=SHARED).Term
+
+
+def declared(name: str) -> dict[str, keys.Key]:
+    """Return the keys of a term: the fields of its dataclass."""
+    return keys.of(find(name))
 
 
 def node(**named: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,12 +36,10 @@ def node(**named: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
       UserError: there is no such term, or it has no such key.
     """
-    made = {}
-    for name, given in named.items():
-        declared = keys.of(find(name))
-        keys.check(declared, given, f'terms.{name}.')
-        made[name] = keys.defaults(declared) | dict(given)
-    return made
+    config = {name: dict(given) for name, given in named.items()}
+    everything = nodes.AnyOf(names, declared, 'Terms of the game.')
+    nodes.check(everything, config, 'terms.')
+    return nodes.fill(everything, config)
 
 
 def build(config: Mapping[str, Any]) -> tuple[Term, ...]:

@@ -39,6 +39,7 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
     Raises:
       UserError: something in the config, or between it and the data, is wrong.
     """
+    config = configs.settled(config)
     configs.validate(config)
     source = source or data.open_source(config.data)
     configs.validate_data(config, source.spec)
@@ -82,7 +83,7 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
         batch_size=phase.batch_size,
         seed=run.config.seed,
         resolution=phase.resolution or None,
-        labelled=bool(run.config.model.get('classes', 0)),
+        labelled=bool(configs.classes(run.config)),
     )
 
     @jax.jit  # so that it is traced once, for the shapes of its metrics and for the program

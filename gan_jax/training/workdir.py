@@ -82,8 +82,8 @@ def need_room(workdir: pathlib.Path, size: int) -> None:
 
 
 def _compare(workdir: pathlib.Path, old: Any, new: Any) -> None:
-    flat = configs.flatten(ml_collections.ConfigDict(json.loads(new.to_json_best_effort())))
-    matter, harmless = configs.differences(configs.flatten(old), flat)
+    new = ml_collections.ConfigDict(json.loads(new.to_json_best_effort()))
+    matter, harmless = configs.differences(old, new)
     if matter:
         raise UserError(
             f'workdir={str(workdir)!r} holds a run of another config: {", ".join(matter)}; '

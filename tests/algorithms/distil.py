@@ -14,7 +14,7 @@ from gan_jax.core.state import Mean, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import Ema, advance, update
 
 KEYS = {
-    'optim': {'student': optim.KEYS} if hasattr(optim, 'KEYS') else {},
+    'optim': {'student': optim.KEYS},
     'teacher': keys.path('', "Folder of the teacher's run."),
 }
 

@@ -90,6 +90,9 @@ class Growing(Procedure):
         )
 
 
+KEYS = {'optim': {'g': optim.KEYS}}
+
+
 def build(config, spec):
     """Build the toy that a resolved config describes."""
     tx = optim.make(config.optim.g, config.batch_size)

@@ -117,6 +117,9 @@ class TwoDomains(Procedure):
         return update(state, [name], loss_fn, self.tx, batch, key)
 
 
+KEYS = {'model': models.declare('mlp', 'd'), 'optim': {'d': optim.KEYS}}
+
+
 def build(config, spec):
     """Build the toy that a resolved config describes."""
     names = ('ab', 'ba', 'd_a', 'd_b')

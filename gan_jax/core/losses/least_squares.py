@@ -3,7 +3,15 @@
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import keys
 from gan_jax.core.losses.protocol import Adversarial, Target, like
+
+KEYS = {
+    'half': keys.flag(True, 'Multiply by 1/2, as in the paper.'),
+    'a': keys.number(0.0, "D's target of generated images."),
+    'b': keys.number(1.0, "D's target of real images."),
+    'c': keys.number(None, "G's target; None for b."),
+}
 
 
 def make(half: bool = True, a: float = 0.0, b: float = 1.0, c: float | None = None) -> Adversarial:

@@ -5,8 +5,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import keys
 from gan_jax.core.losses.protocol import Adversarial, softplus
 from gan_jax.runtime import parallel
+
+KEYS = {'half': keys.flag(True, "Multiply by 1/2, as in the author's code.")}
 
 
 def make(half: bool = True) -> Adversarial:

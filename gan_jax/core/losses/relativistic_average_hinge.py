@@ -3,7 +3,9 @@
 import jax
 
 from gan_jax.core.losses.protocol import Adversarial
-from gan_jax.core.losses.relativistic_average import average
+from gan_jax.core.losses.relativistic_average import KEYS, average
+
+__all__ = ['KEYS', 'make']
 
 
 def make(half: bool = True) -> Adversarial:

@@ -1,4 +1,4 @@
-"""Use what a run has learnt: load it, draw images, walk through its codes."""
+"""Use what a run has learnt: load it, draw images, walk through its latent space."""
 
 import dataclasses
 import math
@@ -12,9 +12,9 @@ import ml_collections
 import numpy as np
 
 from gan_jax import config as configs
-from gan_jax import kinds, pictures
+from gan_jax import kinds
 from gan_jax.algorithms.protocol import Frozen, choose_maker
-from gan_jax.core import latent, rng
+from gan_jax.core import keys, latent, rng
 from gan_jax.core.state import TrainState
 from gan_jax.data import Field, Spec
 from gan_jax.data.pipeline import finished
@@ -24,6 +24,13 @@ from gan_jax.training.workdir import read_config
 
 # Images drawn at once.
 CHUNK = 256
+
+# Flags of the modes that use a run.
+FLAGS = {
+    'seed': keys.count(0, 'Seed of the latent vectors.', low=0),
+    'label': keys.Key(None, 'count', 'Class of the images; of random classes by default.', low=0),
+    'step': keys.Key(None, 'count', 'Step of the checkpoint; the newest by default.', low=0),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +93,7 @@ class Trained:
 
     @property
     def _classes(self) -> int:
-        return self.config.model.get('classes', 0)
+        return configs.classes(self.config)
 
     def _labels(self, n: int, label: int | None) -> np.ndarray | None:
         if label is None:
@@ -155,33 +162,3 @@ def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:
         extra = {k: v for k, v in found.items() if k != 'params'}
         nets[name] = nets[name].replace(params=found['params'], extra=extra)
     return state.replace(nets=nets)
-
-
-def write_samples(
-    trained: Trained, out: pathlib.Path, n: int, seed: int, label: int | None
-) -> None:
-    """Write n examples, each as a file of its kind, and one picture of them all."""
-    kind, field = trained.kind, trained.field
-    made = trained.sample(n, seed, label)
-    for i, example in enumerate(made):
-        kind.write(out / f'{i:05d}{kind.suffix}', example, field)
-    pictures.save_png(out / 'grid.png', kind.picture(made, field))
-    print(f'{n} {field.kind}s of step {trained.step} and grid.png in {out}')
-
-
-def write_interpolation(
-    trained: Trained, out: pathlib.Path, frames: int, seed: int, label: int | None
-) -> None:
-    """Write a walk through the codes as GIF, and as MP4 where the encoder is installed."""
-    walk = trained.interpolate(frames, seed, label)
-    side = math.isqrt(walk.shape[1])
-    shown = (f.reshape(side, side, *f.shape[1:]) for f in walk)
-    grids = [trained.kind.picture(f, trained.field) for f in shown]
-    pictures.gif(grids, out / 'interpolation.gif', fps=16, hold=0, most=len(grids))
-    made = 'interpolation.gif'
-    try:
-        pictures.mp4(grids, out / 'interpolation.mp4')
-        made += ' and interpolation.mp4'
-    except UserError as missing:
-        print(missing)
-    print(f'{made} of step {trained.step} in {out}')

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from gan_jax import config as configs
 from gan_jax import data
 from gan_jax.algorithms.protocol import Maker, Procedure
-from gan_jax.core import keys, rng
+from gan_jax.core import keys, nodes, rng
 from gan_jax.core.state import TrainState, digest
 from gan_jax.data.protocol import load
 from gan_jax.errors import UserError, unknown
@@ -23,7 +24,7 @@ from gan_jax.metrics.comparison import (
     SampleFn,
     compare_generator,
 )
-from gan_jax.modes import inference
+from gan_jax.training import inference
 from gan_jax.training.run import open_phase, open_run
 
 
@@ -109,21 +110,21 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
     if not makers:
         raise UserError(f'algorithm={config.algorithm!r} makes nothing that metrics could measure')
     given = {**node, 'metrics': options.split(node.metrics), 'options': options.split(node.options)}
-    keys.check({**options.of_a_run(), 'every': keys.period('0st', '')}, given, 'eval.')
+    nodes.check({**options.of_a_run(), 'every': keys.period('0st', '')}, given, 'eval.')
     protocol = Protocol.of(node)
     extractor = protocol.extractor(node, inference.load)
-    split = node.split or config.data.split
+    split = node.split or config.data.get('split', '')
     if node.split:
         source = data.open_source({**config.data, 'split': split})
     chosen = maker_options(makers, options.assignments(node.options))
     measured = {}
     for name, maker in makers.items():
         part, field = of_field(source, maker.field)
-        title = config.data.dataset or config.data.name
+        title = config.data.get('dataset') or config.data.name
         real = sets.ImageSet.of(title, split, part, config.data.range, field)
         reference = Reference(real, extractor, protocol)
         protocol.check(len(reference.indices), protocol.num or GENERATED)
-        labelled = bool(config.model.get('classes', 0))
+        labelled = bool(configs.classes(config))
         measured[name] = Measured(maker, source, reference, chosen[name], labelled)
     return Evaluation(measured)
 

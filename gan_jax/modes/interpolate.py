@@ -1,0 +1,39 @@
+"""Write a walk through the latent space of a run's generator."""
+
+import math
+import pathlib
+from typing import Any
+
+from gan_jax import pictures
+from gan_jax.core import keys
+from gan_jax.errors import UserError
+from gan_jax.training import inference
+
+OF_A_RUN = True
+FLAGS = {
+    'num': keys.count(64, 'Number of frames.'),
+    **inference.FLAGS,
+    'out': keys.path('', 'Folder to write to; WORKDIR/interpolation by default.'),
+}
+
+
+def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
+    """Write `num` frames as GIF, and as MP4 where the encoder is installed.
+
+    Raises:
+      UserError: no such run, checkpoint or class, or an algorithm without latent vectors.
+    """
+    trained = inference.load(workdir, flags.step)
+    out = pathlib.Path(flags.out or workdir / 'interpolation')
+    walk = trained.interpolate(flags.num, flags.seed, flags.label)
+    side = math.isqrt(walk.shape[1])
+    shown = (f.reshape(side, side, *f.shape[1:]) for f in walk)
+    grids = [trained.kind.picture(f, trained.field) for f in shown]
+    pictures.gif(grids, out / 'interpolation.gif', fps=16, hold=0, most=len(grids))
+    made = 'interpolation.gif'
+    try:
+        pictures.mp4(grids, out / 'interpolation.mp4')
+        made += ' and interpolation.mp4'
+    except UserError as missing:
+        print(missing)
+    print(f'{made} of step {trained.step} in {out}')
