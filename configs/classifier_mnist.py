@@ -20,8 +20,8 @@ def get_config():
     config.model = models.node(
         'classifier', classes=10, classifier={'dropout': (0.0, 0.0, 0.0, 0.3)}
     )
-    adam = {**optim.defaults(), 'lr': 2e-3, 'b1': 0.9}
-    adam['schedule'] = {'name': 'cosine', 'start': '0img', 'stop': '4ep', 'final': 0.0}
+    rate = {'first': 2e-3, 'final': 0.0, 'start': '0img', 'stop': '4ep', 'shape': 'cosine'}
+    adam = {**optim.defaults(), 'lr': rate, 'b1': 0.9}
     config.optim = {'classifier': adam}
     config.batch_size = 200
     config.duration = '4ep'

@@ -135,7 +135,7 @@ def validate(config: ConfigDict) -> None:
     nodes.check(KEYS, config)
     resolved = resolve(config, 1_000_000)
     for name, optimiser in resolved.optim.items():
-        optim.check(optimiser, config.batch_size, f'optim.{name}.')
+        optim.make(optimiser, f'optim.{name}.')
     _validate_range(config)
     _validate_batch(config)
     check = getattr(algorithm(config), 'check', None)

@@ -40,7 +40,7 @@ def small(algorithm='gan', **changes):
     if algorithm == 'gan':
         config.model = models.node('mlp', g={'z_dim': 4, 'hidden': (8,)}, d={})
     config.update_from_flattened_dict({k: v for k, v in SMALL.items() if has(config, k)})
-    with config.unlocked():
+    with config.unlocked(), config.ignore_type():
         config.update_from_flattened_dict(changes)
     return config
 

@@ -51,12 +51,26 @@ def straight(tmp_path_factory):
     return folder, runs.trained(runs.small(), folder)
 
 
+def path(first, final):
+    """Return a schedule over the middle of a run."""
+    return {'first': first, 'final': final, 'start': '20st', 'stop': '640img', 'shape': 'cosine'}
+
+
 KINDS = {
     'gan': ({}, None, (17,)),
     'terms': (
         {'terms': {'lecam': {'every': 2}, 'adapt': {'target': -1.1, 'images': 3000}, 'r1': {}}},
         None,
         (21,),
+    ),
+    'schedules': (
+        {
+            'optim.g.lr': path(2e-4, 1e-3),
+            'ema.half_life': path('50img', '200img'),
+            'terms': {'r1': {'weight': path(1.0, 0.0)}},
+        },
+        None,
+        (22,),
     ),
     'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),

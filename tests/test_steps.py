@@ -39,7 +39,7 @@ def tiny(norm='none', model=None, terms=None, **changes):
         optimiser.update({'name': 'sgd', 'lr': 0.1})
     config.ema.half_life = '100img'
     config.terms = terms or {}
-    with config.unlocked():
+    with config.unlocked(), config.ignore_type():
         config.update_from_flattened_dict(changes)
     configs.validate(config)
     return configs.algorithm(config).build(configs.resolve(config, 100), image_spec(SHAPE))

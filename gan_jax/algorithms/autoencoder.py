@@ -120,7 +120,7 @@ def build(config: Any, spec: Any) -> Autoencoder:
     parts = ('encoder', 'decoder')
     return Autoencoder(
         **{p: models.build(config.model, p, spec.shape, config.precision) for p in parts},
-        tx={part: optim.make(config.optim[part], config.batch_size) for part in parts},
+        tx={part: optim.make(config.optim[part], f'optim.{part}.') for part in parts},
         shape=spec.shape,
         batch_size=config.batch_size,
         images=config.duration,

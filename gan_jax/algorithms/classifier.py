@@ -101,7 +101,7 @@ def build(config: Any, spec: Any) -> Classification:
         )
     return Classification(
         network=models.build(config.model, NET, spec.shape, config.precision),
-        tx={NET: optim.make(config.optim[NET], config.batch_size)},
+        tx={NET: optim.make(config.optim[NET], f'optim.{NET}.')},
         shape=spec.shape,
         batch_size=config.batch_size,
         images=config.duration,

@@ -239,7 +239,7 @@ def build(config: Any, spec: Any) -> GAN:
     return GAN(
         generator=models.build(config.model, 'g', spec.shape, config.precision),
         discriminator=discriminator,
-        tx={name: optim.make(config.optim[name], config.batch_size) for name in ('g', 'd')},
+        tx={name: optim.make(config.optim[name], f'optim.{name}.') for name in ('g', 'd')},
         loss=losses.make(loss.name, **{k: loss[k] for k in losses.options(loss.name)}),
         terms=chosen,
         prior=lambda key: draw(key, config.model.g.z_dim),

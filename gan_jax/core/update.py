@@ -42,7 +42,7 @@ def update(
     new = {}
     for name in names:
         net, g = nets[name], grads[name]
-        updates, opt_state = tx[name].update(g, net.opt_state, net.params, images=state.images)
+        updates, opt_state = tx[name].update(g, net.opt_state, net.params, at=state)
         net = net.replace(params=optax.apply_updates(net.params, updates), opt_state=opt_state)
         new[name] = net if ema_decay is None else average(net, ema_decay)
         metrics[f'{name}_grad_norm'] = Mean.of(optax.tree.norm(g))

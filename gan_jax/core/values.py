@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import keys, nodes
+from gan_jax.core import nodes
 from gan_jax.errors import UserError, choose
 
 
@@ -83,14 +83,17 @@ def make(node: float | Mapping[str, Any], name: str) -> Value:
         raise UserError(f'{name}: {error}') from error
 
 
-def fields(cls: type, node: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a dataclass's arguments from its node of a config, checked, with schedules made.
+def first(value: Value) -> float:
+    """Return what a value is at the start."""
+    return value.first if isinstance(value, Schedule) else value
+
+
+def read(declared: nodes.Keys, node: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return a node of a config, checked against its declaration, with its schedules made.
 
     Raises:
-      UserError: names a key that it does not have, or a value that it does not allow.
+      UserError: names a key that is not declared, or a value that is not allowed.
     """
-    declared = keys.of(cls)
-    nodes.check(declared, node, f'{name}.')
-    return {
-        k: make(v, f'{name}.{k}') if declared[k].kind == 'value' else v for k, v in node.items()
-    }
+    nodes.check(declared, node, prefix)
+    kinds = {name: key.kind for name, key in nodes.level(declared, node).items()}
+    return {k: make(v, prefix + k) if kinds[k] == 'value' else v for k, v in node.items()}

@@ -51,6 +51,6 @@ def build(config: Mapping[str, Any]) -> tuple[Term, ...]:
       UserError: an unknown term or key, or a value that is not allowed.
     """
     return tuple(
-        find(name)(**values.fields(find(name), config[name], f'terms.{name}'))
+        find(name)(**values.read(declared(name), config[name], f'terms.{name}.'))
         for name in sorted(config)
     )

@@ -93,6 +93,6 @@ class Distil(Procedure):
 
 def build(config, spec):
     """Build the toy that a resolved config describes."""
-    tx = optim.make(config.optim.student, config.batch_size)
+    tx = optim.make(config.optim.student)
     phase = Phase(config.duration, 0, config.batch_size)
     return Distil(tx, spec.shape, phase, config.teacher, Ema(100))

@@ -95,5 +95,5 @@ KEYS = {'optim': {'g': optim.KEYS}}
 
 def build(config, spec):
     """Build the toy that a resolved config describes."""
-    tx = optim.make(config.optim.g, config.batch_size)
+    tx = optim.make(config.optim.g)
     return Growing(tx, spec.shape, config.duration, config.batch_size)

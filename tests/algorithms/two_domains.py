@@ -125,7 +125,7 @@ def build(config, spec):
     names = ('ab', 'ba', 'd_a', 'd_b')
     return TwoDomains(
         discriminator=models.build(config.model, 'd', spec.shape),
-        tx={name: optim.make(config.optim.d, config.batch_size) for name in names},
+        tx={name: optim.make(config.optim.d) for name in names},
         shape=spec.shape,
         images=config.duration,
         batch_size=config.batch_size,
