@@ -16,7 +16,7 @@ from gan_jax.core.game import Play, Verdict
 from gan_jax.data import image_spec
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
-from gan_jax.terms import dragan, gradients, r1, r2
+from gan_jax.terms import dragan, gradients, protocol, r1, r2
 
 SHAPE = (4, 5, 3, 2)
 KEY = jax.random.key(0)
@@ -216,6 +216,23 @@ def test_lecam_follows_the_logits():
         np.testing.assert_allclose([slot['real'], slot['fake']], running, rtol=1e-5)
         assert (float(metrics['lecam'].total) > 0) == (i > 0)
     assert slot['updates'] == 3
+
+
+def test_a_term_may_change_the_shape_of_what_the_discriminator_sees():
+    class Pairs(protocol.Term):
+        def see(self, play):
+            def pack(x):
+                return jnp.concatenate([x[::2], x[1::2]], axis=-1)
+
+            both = {'real': pack(play.real), 'fake': pack(play.fake)}
+            return play._replace(**both, keys=play.keys[::2])
+
+    algorithm = dataclasses.replace(tiny(), terms=(Pairs(),))
+    state = algorithm.init(KEY)
+    assert state.nets['d'].params['layer_0']['kernel'].shape[2] == 2
+    batch = {'image': batches(1)['image'][0]}
+    _, metrics = jax.eval_shape(algorithm.train_step, state, batch, context(KEY))
+    assert metrics['d_loss'].total.shape == ()
 
 
 @pytest.mark.parametrize(

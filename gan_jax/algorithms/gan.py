@@ -1,6 +1,6 @@
 """The two-player game: any generator, discriminator, adversarial loss and terms."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,6 @@ from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, every_n_steps, update
 from gan_jax.errors import UserError
-from gan_jax.nn import norm
-from gan_jax.nn.network import Network
 from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
 from gan_jax.terms.protocol import Term, settle, shares
 
@@ -81,12 +79,14 @@ class GAN(Procedure):
 
     def init(self, key: jax.Array) -> TrainState:
         """Return untrained networks 'g' and 'd', and what the terms keep."""
-        z = jax.tree.map(lambda x: jnp.zeros((2, *x.shape)), jax.eval_shape(self.prior, key))
-        image, label = jnp.zeros((2, *self.shape)), self._label(jnp.zeros(2, jnp.int32))
+        z = jnp.zeros((2, *jax.eval_shape(self.prior, key).shape))
+        label = self._label(jnp.zeros(2, jnp.int32))
         g = init_net(self.generator, self.tx['g'], rng.fold(key, 'g'), z, label, ema=self.ema.on)
-        d = init_net(self.discriminator, self.tx['d'], rng.fold(key, 'd'), image, label)
         slots = {term.name: term.init(self, rng.fold(key, term.name)) for term in self.terms}
-        return TrainState.create({'g': g, 'd': d}, {k: v for k, v in slots.items() if v})
+        state = TrainState.create({'g': g}, {k: v for k, v in slots.items() if v})
+        seen = jax.tree.map(lambda x: jnp.zeros((2, *x.shape[1:]), x.dtype), self._seen(state, key))
+        d = init_net(self.discriminator, self.tx['d'], rng.fold(key, 'd'), *seen)
+        return state.replace(nets={'g': g, 'd': d})
 
     def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
         """Update the discriminator, and every n_critic-th time the generator."""
@@ -100,14 +100,14 @@ class GAN(Procedure):
         def loss_fn(nets, batch, keys):
             play, _ = self.real_and_fake(nets, batch, keys, state, state.step)
             real, fake, d = self.passes.run(self.discriminator, nets['d'], play)
-            losses = self.targets.loss(self.loss, real.logits, fake.logits, keys)
+            losses = self.targets.loss(self.loss, real.logits, fake.logits, play.keys)
             losses = self.passes.weight * losses
             metrics = {
                 'd_loss': Mean.of(losses),
                 'd_real_accuracy': Mean.of(real.logits > self.loss.threshold),
                 'd_fake_accuracy': Mean.of(fake.logits <= self.loss.threshold),
             }
-            share, more = shares('d', self.terms, play, self._view(nets, keys), real, fake)
+            share, more = shares('d', self.terms, play, self._view(nets, play, keys), real, fake)
             return losses.mean() + share, ({**nets, 'd': d}, metrics | more)
 
         key = rng.fold(key, 'd_step', state.step)
@@ -121,7 +121,7 @@ class GAN(Procedure):
             play, g = self.real_and_fake(nets, batch, keys, state, state.step // self.n_critic)
             real, fake, _ = two_batches(self.discriminator, nets['d'], play)
             losses = self.loss.g(real.logits, fake.logits)
-            share, more = shares('g', self.terms, play, self._view(nets, keys), real, fake)
+            share, more = shares('g', self.terms, play, self._view(nets, play, keys), real, fake)
             return losses.mean() + share, ({**nets, 'g': g}, {'g_loss': Mean.of(losses), **more})
 
         key = rng.fold(key, 'd_step' if self.reuse_z else 'g_step', state.step)
@@ -182,29 +182,25 @@ class GAN(Procedure):
         """Return the one stretch of the run."""
         return (self.phase,)
 
-    def _view(self, nets: Any, keys: jax.Array) -> View:
-        return View(self.generator, self.discriminator, nets, keys)
+    def _seen(self, state: TrainState, key: jax.Array) -> Any:
+        """Return the shapes of what the terms let the discriminator see of a batch, and labels."""
+        n = self.phase.batch_size
+        batch = {'image': jnp.zeros((n, *self.shape)), 'label': jnp.zeros(n, jnp.int32)}
+
+        def see(nets, batch):
+            play, _ = self.real_and_fake(nets, batch, rng.example_keys(key, n), state, state.step)
+            return play.real, play.real_label
+
+        return jax.eval_shape(see, state.nets, batch)
+
+    def _view(self, nets: Any, play: Play, keys: jax.Array) -> View:
+        return View(self.generator, self.discriminator, nets, play.keys, keys)
 
     def _label(self, label: jax.Array | None) -> jax.Array | None:
         return label if self.classes else None
 
     def _labels(self, keys: jax.Array) -> jax.Array:
         return jax.vmap(lambda k: jax.random.randint(k, (), 0, max(self.classes, 1)))(keys)
-
-
-def check_terms(chosen: Sequence[Term], discriminator: Network) -> None:
-    """Refuse terms that need one example's gradient where others have a part in it.
-
-    Raises:
-      UserError: names the term, the normalisation and those that are allowed.
-    """
-    for term in chosen:
-        for found in discriminator.mixes_examples() if term.per_example else ():
-            allowed = ', '.join(n for n, cls in norm.NORMS.items() if not cls.over_batch)
-            raise UserError(
-                f"model.d.norm='{found}' is not allowed with terms.{term.name}: an "
-                f"example's gradient would be mixed with those of its batch; available: {allowed}"
-            )
 
 
 def check(config: Any) -> None:
@@ -230,18 +226,15 @@ def build(config: Any, spec: Any) -> GAN:
     """Build the algorithm that a resolved config describes, for images of a spec.
 
     Raises:
-      UserError: a network does not fit the images, or a term not the discriminator.
+      UserError: a network does not fit the images, or a term not the game.
     """
     loss, draw = config.loss, latent.prior(config.model.prior)
-    chosen = terms.build(config.terms)
-    discriminator = models.build(config.model, 'd', spec.shape, config.precision)
-    check_terms(chosen, discriminator)
-    return GAN(
+    game = GAN(
         generator=models.build(config.model, 'g', spec.shape, config.precision),
-        discriminator=discriminator,
+        discriminator=models.build(config.model, 'd', spec.shape, config.precision),
         tx={name: optim.make(config.optim[name], f'optim.{name}.') for name in ('g', 'd')},
         loss=losses.make(loss.name, **{k: loss[k] for k in losses.options(loss.name)}),
-        terms=chosen,
+        terms=terms.build(config.terms),
         prior=lambda key: draw(key, config.model.g.z_dim),
         shape=spec.shape,
         phase=Phase(config.duration, 0, config.batch_size),
@@ -254,3 +247,6 @@ def build(config: Any, spec: Any) -> GAN:
         accum=config.accumulate,
         grid_size=(config.sample.rows, config.sample.columns),
     )
+    for term in game.terms:
+        term.check(game)
+    return game

@@ -33,7 +33,8 @@ def verdict(output: Any) -> Verdict:
 class Play(NamedTuple):
     """Hold the examples that both players see in one pass, and where they come from.
 
-    turn: how many updates the player whose update this is has made before; keys: one per example;
+    turn: how many updates the player whose update this is has made before; keys: one for each
+    example that the discriminator sees (a term that packs several into one keeps the first's);
     batch: the real batch as the data gave it; state: as it was before the update.
     """
 
@@ -54,14 +55,15 @@ class View(NamedTuple):
     generator: nn.Module
     discriminator: nn.Module
     nets: dict[str, Net]
-    keys: jax.Array
+    d_keys: jax.Array
+    g_keys: jax.Array
 
     def d(self, images: jax.Array, label: Label) -> Verdict:
         """Return the discriminator's verdict on images [B, ...]."""
-        keys = rng.split_each(self.keys, 'real')
+        keys = rng.split_each(self.d_keys, 'real')
         return verdict(apply(self.discriminator, self.nets['d'], images, label, keys=keys)[0])
 
     def g(self, z: jax.Array, label: Label) -> jax.Array:
         """Return the generator's images of latents [B, d]."""
-        keys = rng.split_each(self.keys, 'g')
+        keys = rng.split_each(self.g_keys, 'g')
         return apply(self.generator, self.nets['g'], z, label, keys=keys)[0]

@@ -1,4 +1,4 @@
-"""Codes: how they are drawn, and how one walks between them."""
+"""Latents: how they are drawn, and how to interpolate between them."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from gan_jax.errors import choose
 
 
 def normal(key: jax.Array, dim: int) -> jax.Array:
-    """Draw one code from the standard normal distribution."""
+    """Draw one latent from the standard normal distribution."""
     return jax.random.normal(key, (dim,))
 
 
 def uniform(key: jax.Array, dim: int) -> jax.Array:
-    """Draw one code uniformly from [-1, 1]."""
+    """Draw one latent uniformly from [-1, 1]."""
     return jax.random.uniform(key, (dim,), minval=-1.0, maxval=1.0)
 
 
@@ -27,7 +27,7 @@ def prior(name: str) -> Callable[[jax.Array, int], jax.Array]:
 
 
 def slerp(a: jax.Array, b: jax.Array, t: float) -> jax.Array:
-    """Interpolate between codes [n, d] along great circles, t from 0 to 1 (Shoemake 1985)."""
+    """Interpolate between latents [n, d] along great circles, t from 0 to 1 (Shoemake 1985)."""
     norm_a = jnp.linalg.norm(a, axis=-1, keepdims=True)
     norm_b = jnp.linalg.norm(b, axis=-1, keepdims=True)
     cosine = jnp.sum(a * b, axis=-1, keepdims=True) / (norm_a * norm_b)

@@ -12,6 +12,7 @@ from gan_jax.errors import UserError
 from gan_jax.nn import activations, init, norm
 from gan_jax.nn.dense import Dense
 from gan_jax.nn.dropout import Dropout
+from gan_jax.nn.reparametrise import WEIGHT_NORMS
 
 T = TypeVar('T')
 
@@ -62,6 +63,10 @@ class Network(nn.Module):
         keys.choice('normal', tuple(init.INITS), 'How weights start; see nn/init.py.')
     )
 
+    weight_norm: str = field(
+        keys.choice('none', tuple(WEIGHT_NORMS), 'Normalisation of all kernels (arXiv:1802.05957).')
+    )
+
     def depth(self) -> int:
         """Return the number of hidden layers that may be normalised and dropped out."""
         return 0
@@ -85,9 +90,11 @@ class Network(nn.Module):
         init.get(self.weight_init)
 
     def weights(self) -> dict:
-        """Return the options that start the kernels of a layer."""
+        """Return how the kernels of a layer start, and what is made of them."""
         start = init.get(self.weight_init)
-        return {'kernel_init': start.kernel, 'reparametrise': start.reparametrise}
+        # A kernel that is divided by its largest singular value needs no other scale.
+        own = WEIGHT_NORMS[self.weight_norm] or start.reparametrise
+        return {'kernel_init': start.kernel, 'reparametrise': own}
 
     def dense(self, features: int, name: str, use_bias: bool = True) -> Dense:
         """Return a fully connected layer that starts as the options say."""

@@ -41,3 +41,7 @@ def spectral(layer: nn.Module, name: str, kernel: jax.Array) -> jax.Array:
 
     found = layer.variable(vectors.COLLECTION, name, start)
     return kernel / vectors.sigma(kernel, found.value)
+
+
+# By the name in a config; None leaves it to the layer's init.
+WEIGHT_NORMS: dict[str, Reparametrisation | None] = {'none': None, 'spectral': spectral}

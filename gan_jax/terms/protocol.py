@@ -11,6 +11,8 @@ from gan_jax.core import keys, values
 from gan_jax.core.game import Play, Verdict, View
 from gan_jax.core.state import Metrics, TrainState
 from gan_jax.core.update import zeros
+from gan_jax.errors import UserError
+from gan_jax.nn import norm
 
 Slot = dict[str, Any]
 
@@ -34,6 +36,19 @@ class Term:
     def slot(self, state: TrainState) -> Slot:
         """Return what the term keeps in the state."""
         return state.aux.get(self.name, {})
+
+    def check(self, game: Any) -> None:
+        """Refuse a game that the term does not go with.
+
+        Raises:
+          UserError: names what does not go together, and what is allowed.
+        """
+        for found in game.discriminator.mixes_examples() if self.per_example else ():
+            allowed = ', '.join(n for n, cls in norm.NORMS.items() if not cls.over_batch)
+            raise UserError(
+                f"model.d.norm='{found}' is not allowed with terms.{self.name}: an "
+                f"example's gradient would be mixed with those of its batch; available: {allowed}"
+            )
 
     def init(self, game: Any, key: jax.Array) -> Slot:
         """Return what the term keeps in the state at the start of a run, arrays by name."""

@@ -43,6 +43,8 @@ class Validation:
         for start in range(0, len(self.pipeline), self.size):
             key = jax.random.fold_in(self.key, start)
             found = self.step(state, self._batch(start), key)
+            if not found:
+                break  # the procedure measures nothing there
             total = merge(found, total) if total else found
         means = jax.device_get(total)
         return {f'val_{name}': float(m.total / m.count) for name, m in means.items()}
