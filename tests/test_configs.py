@@ -103,7 +103,7 @@ def test_a_saved_config_is_the_config(tmp_path):
         ('loss.real', (1.0, 0.5), r'loss\.real=\(1\.0, 0\.5\) is not allowed'),
         ('loss.flip', 1.5, 'a probability, at least 0 and at most 1'),
         ('ema.ramp', -1.0, r'ema\.ramp=-1\.0 is not allowed'),
-        ('optim.g.schedule.name', 'step', "unknown optim.g.schedule.name 'step'"),
+        ('optim.g.lr', -1.0, r'optim\.g\.lr=-1\.0 is not allowed'),
         ('sample.every', 'often', 'sample.every=.* it must be a period such as'),
     ],
 )
