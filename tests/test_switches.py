@@ -16,8 +16,8 @@ from gan_jax.core import latent
 from gan_jax.core.state import Mean, TrainState
 from gan_jax.core.update import Ema
 from gan_jax.data import Spec, image_spec
-from gan_jax.modes import measure
 from gan_jax.terms.protocol import Term
+from gan_jax.training import measure
 from gan_jax.training.run import open_run
 
 KEY = jax.random.key(0)
