@@ -7,12 +7,15 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
+import gan_jax
 import launch
 
 SMALL = '--config.model.g.hidden=8,8 --config.model.d.hidden=8,8 --config.devices=1'
@@ -57,8 +60,14 @@ def place(tmp_path_factory):
         status, out, _ = call(f'{SMALL} --config.duration=20st --config.sample.every=20st')
         assert status == 0 and 'digest' in out
         (folder / 'runs' / 'untrained').mkdir()
-        config = pathlib.Path('runs/mlp_digits/config.json').read_text()
-        pathlib.Path('runs/untrained/config.json').write_text(config)
+        shutil.copytree('runs/mlp_digits', 'runs/reshaped')
+        for name in ('config.json', 'run.json'):
+            shutil.copy(f'runs/mlp_digits/{name}', f'runs/untrained/{name}')
+        config = json.loads(pathlib.Path('runs/mlp_digits/config.json').read_text())
+        (folder / 'runs' / 'older').mkdir()
+        pathlib.Path('runs/older/config.json').write_text(json.dumps(config))
+        config['model']['g']['z_dim'] = 16
+        pathlib.Path('runs/reshaped/config.json').write_text(json.dumps(config))
         yield folder
     (folder / 'locked').chmod(0o700)
 
@@ -146,3 +155,46 @@ def test_a_number_of_the_command_line_becomes_a_schedule(place):
     assert saved['terms']['instance_noise']['sigma'] == {
         'first': 0.1, 'final': 0.0, 'start': '0img', 'stop': '2st', 'shape': 'linear'
     }  # fmt: skip
+
+
+def test_a_run_goes_on_with_its_own_data_alone(place, monkeypatch):
+    monkeypatch.chdir(place)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 8, 8, 1), np.uint8)
+    os.makedirs('sets/moved')
+    command = (
+        f'{SMALL} --workdir=runs/own --config.data.name=array --config.data.path=sets/a.npy '
+        '--config.batch_size=8 --config.sample.every=5st'
+    )
+
+    def resumed(array, duration, *more):
+        np.save('sets/a.npy', array)
+        before = files()
+        status, _, err = call(' '.join([command, f'--config.duration={duration}', *more]))
+        assert status == 0 or files() == before
+        return status, err
+
+    assert resumed(images, '5st') == (0, '')
+    start = "error: workdir='runs/own' holds a run on other data: "
+    end = '; take another --workdir, or the data that it was begun with\n'
+    other = np.where(images == images.max(), 0, images)
+    said = 'the same number of examples, but other content'
+    assert resumed(other, '10st') == (2, f'{start}{said}{end}')
+    assert resumed(images[:32], '10st') == (2, f'{start}length (40 -> 32){end}')
+    assert resumed(images[:, :4, :4], '10st')[1].startswith(f'{start}fields (')
+    np.save('sets/moved/b.npy', images)
+    assert resumed(other, '10st', '--config.data.path=sets/moved/b.npy') == (0, '')
+
+
+def test_a_linear_last_layer_trains_and_its_samples_are_clipped(place, monkeypatch):
+    monkeypatch.chdir(place)
+    command = (
+        f'{SMALL} --workdir=runs/linear --config.duration=4st --config.model.g.out_act=linear '
+        '--config.model.g.weight_init=torch --config.optim.g.lr=5.0'
+    )
+    assert call(command)[0] == 0
+    trained = gan_jax.load('runs/linear')
+    images = trained.sample(16)
+    assert images.dtype == np.uint8 and {0, 255} <= set(np.unique(images).tolist())
+    made = trained.algorithm.generate(trained.state, np.full((2, 32), 1e3, np.float32))
+    assert np.abs(made).max() > 1.5

@@ -179,3 +179,23 @@ def test_what_changes_after_a_save_is_not_saved(tmp_path):
         _, restored, kept = checkpoints.restore(TREE)
     assert kept == {'scalars': {'loss': 1.0}}
     np.testing.assert_array_equal(restored['a'], tree(1)['a'])
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'message'),
+    [
+        (
+            {**TREE, 'a': np.zeros(4, np.float32)},
+            r'a is float32\[5000\], and should be float32\[4\]',
+        ),
+        ({**TREE, 'b': {}}, r'b\.c is int32\[\], and should be absent'),
+        ({**TREE, 'd': np.zeros(2)}, r'd is absent, and should be float64\[2\]'),
+    ],
+)
+def test_arrays_of_another_shape_are_no_damage(three, tmp_path, caplog, wanted, message):
+    folder = shutil.copytree(three, tmp_path / 'copy')
+    with Checkpoints(folder, keep=3) as checkpoints:
+        with pytest.raises(UserError, match=rf"/3 does not fit the config's networks: {message}"):
+            checkpoints.restore(wanted)
+        assert checkpoints.steps() == [1, 2, 3]
+    assert 'damaged' not in caplog.text

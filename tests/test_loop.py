@@ -247,7 +247,7 @@ def test_two_runs_are_equal(straight, tmp_path):
 def test_the_folder_holds_what_was_promised(straight):
     folder, digest = straight
     names = {p.name for p in folder.iterdir()}
-    assert names == {'config.json', 'metrics.jsonl', 'tensorboard', 'samples', 'progress.gif',
+    assert names == {'config.json', 'run.json', 'metrics.jsonl', 'tensorboard', 'samples', 'progress.gif',
                      'losses.png', 'checkpoints', 'result.json'}  # fmt: skip
     assert {p.name for p in (folder / 'samples').iterdir()} == {'0.png', '30.png', '60.png'}
     lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]

@@ -90,7 +90,8 @@ class Checkpoints:
             return
         host = jax.tree.map(np.array, jax.device_get(tree))
         scored = {self.best: scores[self.best]} if scores and self.best in scores else None
-        meta = json.loads(json.dumps(meta))  # a copy: it is written later, and may change by then
+        # a copy: it is written later, and may change by then
+        meta = json.loads(json.dumps({**meta, 'shapes': _shapes(host)}))
         args = ocp.args.Composite(
             tree=ocp.args.PyTreeSave(host),
             meta=ocp.args.JsonSave({**meta, 'digest': _seal(host, meta)}),
@@ -130,7 +131,8 @@ class Checkpoints:
         Each checkpoint that cannot be read, or whose digest differs, is reported by name.
 
         Raises:
-          UserError: there is no such checkpoint, or none is sound.
+          UserError: there is no such checkpoint, none is sound, or its arrays are not those of the
+            template.
         """
         found, (tree, meta) = self._first(step, lambda s: self._read(s, template))
         return found, tree, meta
@@ -151,11 +153,15 @@ class Checkpoints:
         for candidate in [step] if step is not None else reversed(steps):
             try:
                 return candidate, read(candidate)
+            except UserError:
+                raise
             except Exception as error:  # whatever a damaged file makes a reader raise
                 log.warning('damaged checkpoint %s: %s', self.folder / str(candidate), _line(error))
         raise UserError(f'no checkpoint in {self.folder} can be read; there is: {steps}')
 
     def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
+        args = ocp.args.Composite(meta=ocp.args.JsonRestore())
+        self._fits(step, self.manager.restore(step, args=args).meta['shapes'], _shapes(template))
         numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
         saved = self.manager.restore(
             step,
@@ -168,7 +174,27 @@ class Checkpoints:
         saved_as, found = meta.pop('digest'), _seal(saved.tree, meta)
         if found != saved_as:
             raise ValueError(f'its digest is {found}, not {saved_as} as when saved')
+        del meta['shapes']
         return saved.tree, meta
+
+    def _fits(self, step: int, saved: dict[str, str], wanted: dict[str, str]) -> None:
+        """Refuse a checkpoint of other arrays than the config's networks have."""
+        for name in sorted({*saved, *wanted}):
+            was, expected = saved.get(name, 'absent'), wanted.get(name, 'absent')
+            if was != expected:
+                raise UserError(
+                    f"checkpoint {self.folder / str(step)} does not fit the config's networks: "
+                    f'{name} is {was}, and should be {expected}'
+                )
+
+
+def _shapes(tree: Any) -> dict[str, str]:
+    """Return the dtype and shape of each leaf, by its path."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator='.'): f'{x.dtype}{list(x.shape)}'
+        for path, x in leaves
+    }
 
 
 def _seal(tree: Any, meta: dict[str, Any]) -> str:

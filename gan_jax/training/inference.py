@@ -130,19 +130,12 @@ def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
         raise UserError(f'no checkpoint in {str(workdir)!r}: train first')
     with Checkpoints(folder, read_only=True) as checkpoints:
         meta = checkpoints.meta(step)
-        spec = finished(_spec(meta['spec'], workdir), config.data)
+        spec = finished(Spec.from_json(meta['spec']), config.data)
         resolved = configs.resolve(config, meta['spec']['size'])
         algorithm = configs.algorithm(config).build(resolved, spec)
         shapes = jax.eval_shape(algorithm.init, rng.root(0))
         step, state, _ = checkpoints.restore(shapes, step)
     return Trained(config, spec, algorithm, jax.device_put(state), step)
-
-
-def _spec(saved: dict[str, Any], workdir: pathlib.Path) -> Spec:
-    try:
-        return Spec.from_json(saved)
-    except (AttributeError, KeyError, TypeError):
-        raise UserError(f'{str(workdir)!r} is a run of an older gan_jax: train it again') from None
 
 
 def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:

@@ -32,6 +32,16 @@ class Run(NamedTuple):
     due: dict[str, Every]
     examples: Callable[[], data.DataSet]
 
+    def seen(self) -> dict[str, Any]:
+        """Return what tells this run's data from other data, as JSON."""
+        spec = self.source.spec.to_json()
+        return {
+            'length': len(self.source),
+            'fields': spec['fields'],
+            'classes': spec['classes'],
+            'content': self.examples().digest,
+        }
+
 
 def open_run(config: Any, source: data.Source | None = None) -> Run:
     """Check a config, open its data (or take `source`), and build its algorithm.

@@ -7,7 +7,7 @@ import pathlib
 import platform
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,8 @@ log = logging.getLogger('gan_jax')
 
 # What is kept free for pictures, events and metrics between two checkpoints.
 SPARE = 2**23
+# Of a run's folder; raised where folders of before cannot be read any more.
+FORMAT = 2
 PACKAGES = ('gan_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
 
 
@@ -32,19 +34,29 @@ class Interrupted(Exception):
         self.signum = signum
 
 
-def open_workdir(workdir: pathlib.Path, config: Any) -> pathlib.Path:
-    """Make a run's folder, or check that the run in it has the same config.
+def open_workdir(
+    workdir: pathlib.Path, config: Any, seen: Callable[[], dict[str, Any]] = dict
+) -> pathlib.Path:
+    """Make a run's folder, or check that the run in it has the same config and the same data.
 
-    Keys that do not change what is learnt may differ, with a warning.
+    Keys that do not change what is learnt may differ, with a warning. `seen` tells the data's
+    length, fields, classes and digest, as JSON; it may have to read the data.
 
     Raises:
-      UserError: the folder cannot be written, or holds a run of another config.
+      UserError: the folder cannot be written, or holds a run of another config, of other data, or
+        of an older version.
     """
     path = workdir / 'config.json'
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         if path.exists():
             _compare(workdir, read_config(workdir), config)
+        data = seen()
+        if path.exists():
+            _compare_data(workdir, read_json(workdir / 'run.json')['data'], data)
+        about = {'format': FORMAT, 'data': data}
+        if read_json(workdir / 'run.json') != about:
+            write_json(workdir / 'run.json', about)
         write_json(path, json.loads(config.to_json_best_effort()))
     return workdir
 
@@ -93,13 +105,36 @@ def _compare(workdir: pathlib.Path, old: Any, new: Any) -> None:
         log.warning('going on with changed keys: %s', ', '.join(harmless))
 
 
+def _compare_data(workdir: pathlib.Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    differ = [key for key in new if old.get(key) != new[key]]
+    # Content differs wherever anything else does.
+    said = [f'{k} ({_short(old.get(k))} -> {_short(new[k])})' for k in differ if k != 'content']
+    if differ:
+        raise UserError(
+            f'workdir={str(workdir)!r} holds a run on other data: '
+            f'{", ".join(said) or "the same number of examples, but other content"}; take another '
+            '--workdir, or the data that it was begun with'
+        )
+
+
+def _short(value: Any) -> str:
+    """Return a value in a few words."""
+    text = str(value)
+    return text if len(text) <= 60 or not isinstance(value, list) else f'{len(value)} names'
+
+
 def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     """Return the config of the run in a folder.
 
     Raises:
-      UserError: there is no run, or its config cannot be read.
+      UserError: there is no run, one of an older version, or its config cannot be read.
     """
     path = workdir / 'config.json'
+    if path.exists() and read_json(workdir / 'run.json').get('format') != FORMAT:
+        raise UserError(
+            f'workdir={str(workdir)!r} holds a run of another version of gan_jax, whose format is '
+            f'not {FORMAT}: train it again, or use the version that made it'
+        )
     try:
         return ml_collections.ConfigDict(json.loads(path.read_text()))
     except FileNotFoundError as error:
