@@ -122,7 +122,7 @@ def candidates(small: pathlib.Path, large: pathlib.Path, shards: pathlib.Path, w
     Decoding takes worker processes, as many as the DataLoader has; shards are only copied, for
     which passing them between processes would cost more than it brings.
     """
-    stream = {'resident_mb': 0}
+    stream = {'device_cache_mb': 0}
     folder = {'name': 'folder', 'size': '64', 'workers': workers, **stream}
     ready = {'name': 'prepared', 'path': str(shards)}
     makers: dict[str, Callable[[], Iterator]] = {
@@ -164,7 +164,7 @@ def growth(shards: pathlib.Path) -> dict[str, float]:
     before = pipeline.BUFFER_BYTES
     source = data.open_source({**data.defaults(), 'name': 'prepared', 'path': str(shards)})
     pipeline.BUFFER_BYTES = len(source) * source.spec.nbytes // 10
-    config = {**data.defaults(), 'resident_mb': 0}
+    config = {**data.defaults(), 'device_cache_mb': 0}
     try:
         made = pipeline.make(source, config, batch_size=BATCH, seed=0)
         sizes = []

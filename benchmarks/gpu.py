@@ -60,8 +60,8 @@ OURS = {
     'float32': [],
     'bfloat16': ['--config.precision=bfloat16'],
     'deterministic': ['--config.deterministic=True'],
-    'streamed float32': ['--config.data.resident_mb=0'],
-    'streamed bfloat16': ['--config.data.resident_mb=0', '--config.precision=bfloat16'],
+    'streamed float32': ['--config.data.device_cache_mb=0'],
+    'streamed bfloat16': ['--config.data.device_cache_mb=0', '--config.precision=bfloat16'],
 }
 TORCH = ('eager', 'channels_last', 'amp', 'compile')
 

@@ -53,7 +53,7 @@ def stepper(**changes):
 @pytest.mark.parametrize('backend', ['pmap', 'shard_map'])
 @pytest.mark.parametrize('resident', [0, 64])
 def test_nothing_moves_to_the_device_but_what_is_placed(monkeypatch, backend, resident):
-    found = stepper(parallel=backend, **{'data.resident_mb': resident})
+    found = stepper(parallel=backend, **{'data.device_cache_mb': resident})
     found.call(2)
     placed = parallel._Call.arguments
 

@@ -72,13 +72,13 @@ def opened(folder, **keys):
     return data.open_source({**data.defaults(), 'name': 'folder', 'path': str(folder), **keys})
 
 
-@pytest.mark.parametrize('resident_mb', [0, 100])
-def test_raise_lists_every_bad_file_with_its_reason(mixed, resident_mb, monkeypatch):
+@pytest.mark.parametrize('device_cache_mb', [0, 100])
+def test_raise_lists_every_bad_file_with_its_reason(mixed, device_cache_mb, monkeypatch):
     monkeypatch.setattr('gan_jax.data.encoded.LOOK_AT', 2)
     (mixed / 'zzz.png').write_bytes(GOOD)
     (mixed / 'aaa.png').write_bytes(GOOD)
     source = opened(mixed)
-    keys = {**data.defaults(), 'resident_mb': resident_mb}
+    keys = {**data.defaults(), 'device_cache_mb': device_cache_mb}
     with pytest.raises(UserError) as raised:
         next(pipeline.make(source, keys, batch_size=209, seed=0).batches(0))
     text = str(raised.value)
@@ -88,16 +88,16 @@ def test_raise_lists_every_bad_file_with_its_reason(mixed, resident_mb, monkeypa
         assert reason.replace('good0', 'aaa') in line.replace('Trunc', 'trunc')
 
 
-@pytest.mark.parametrize('resident_mb', [0, 100])
-def test_skip_leaves_the_same_ones_out_and_says_how_many(mixed, resident_mb, capsys):
+@pytest.mark.parametrize('device_cache_mb', [0, 100])
+def test_skip_leaves_the_same_ones_out_and_says_how_many(mixed, device_cache_mb, capsys):
     source = opened(mixed, on_error='skip')
-    keys = {**data.defaults(), 'resident_mb': resident_mb, 'on_error': 'skip'}
+    keys = {**data.defaults(), 'device_cache_mb': device_cache_mb, 'on_error': 'skip'}
     p = pipeline.make(source, keys, batch_size=50, seed=0)
     assert capsys.readouterr().err.startswith(f'skipped {len(BAD)} of 207 examples: bomb.png')
     assert len(p) == 200
     names = [p.streams[0].source.name(i) for i in range(200)]
     assert names == [f'good{i}.png' for i in range(200)]
-    if resident_mb:
+    if device_cache_mb:
         assert p.resident['image'].shape == (200, 24, 32, 3)
     assert (p.prepare(p.resident, next(p.batches(0)), None)['image'] > -1).any(axis=(1, 2, 3)).all()
 

@@ -51,8 +51,8 @@ def test_the_digest_does_not_depend_on_how_a_set_is_read(limit, monkeypatch):
 
 def test_a_set_that_was_read_has_the_digest_of_its_source():
     for source in (gray(), OneByOne(gray(), bad=(57,))):
-        for resident_mb in (0, 1):
-            keys = {**data.defaults(), 'resident_mb': resident_mb, 'on_error': 'skip'}
+        for device_cache_mb in (0, 1):
+            keys = {**data.defaults(), 'device_cache_mb': device_cache_mb, 'on_error': 'skip'}
             assert data.read(source, keys).digest == data.digest(source)
 
 

@@ -46,9 +46,9 @@ def test_other_arrays_of_a_file_are_fields_or_named(npz, capsys):
     assert list(source.spec.fields) == ['image', 'labels', 'age', 'rank']
     assert source.spec.fields['age'] == Field((2,), 'float32', 'value')
     assert capsys.readouterr().err.count('names, mean;') == 1
-    for resident_mb in (0, 1):
-        p = pipeline.make(source, {**data.defaults(), 'resident_mb': resident_mb}, batch_size=10,
-                          seed=0)  # fmt: skip
+    for device_cache_mb in (0, 1):
+        keys = {**data.defaults(), 'device_cache_mb': device_cache_mb}
+        p = pipeline.make(source, keys, batch_size=10, seed=0)
         batch = next(p.batches(0))
         done = jax.jit(p.prepare)(p.resident, batch, None)
         order = np.asarray(done['rank'])
@@ -71,7 +71,7 @@ def test_fields_that_a_spec_does_not_declare_are_refused():
     with pytest.raises(UserError, match=message):
         pipeline.make(Source(), data.defaults(), batch_size=1, seed=0)
     streamed = pipeline.make(
-        Source(), {**data.defaults(), 'resident_mb': 0}, batch_size=1, seed=0
+        Source(), {**data.defaults(), 'device_cache_mb': 0}, batch_size=1, seed=0
     ).batches(0)
     with pytest.raises(UserError, match=r'example \d has the fields age'):
         next(streamed)
@@ -103,7 +103,7 @@ def test_who_needs_labels_refuses_unknown_ones(npz):
     config = runs.small(**{'model.classes': 3, 'data.name': 'array'})
     with pytest.raises(UserError, match=r"classes=3 needs every label, but 3 of data.name='array'"):
         configs.validate_data(config, source.spec)
-    for resident_mb in (0, 1):
-        keys = {**data.defaults(), 'resident_mb': resident_mb}
+    for device_cache_mb in (0, 1):
+        keys = {**data.defaults(), 'device_cache_mb': device_cache_mb}
         with pytest.raises(UserError, match='3 of 10 labels are unknown'):
             next(pipeline.make(source, keys, batch_size=10, seed=0, labelled=True).batches(0))

@@ -68,14 +68,14 @@ def test_the_order_is_pinned():
 PINNED = [0, 3, 7, 5, 1, 2, 6, 4]
 
 
-@pytest.mark.parametrize('resident_mb', [0, 1])
-def test_every_example_once_an_epoch_over_processes(resident_mb):
+@pytest.mark.parametrize('device_cache_mb', [0, 1])
+def test_every_example_once_an_epoch_over_processes(device_cache_mb):
     source = tiny(10)
     seen = []
     for number in range(5):
         rows = []
         for process in range(2):
-            p = pipeline.make(source, config(resident_mb=resident_mb), batch_size=4, seed=3,
+            p = pipeline.make(source, config(device_cache_mb=device_cache_mb), batch_size=4, seed=3,
                               process=process, processes=2)  # fmt: skip
             batch = take(p.batches(4 * number), 1)[0]
             rows += list(p.resident['label'][batch['index']] if p.resident else batch['label'])
@@ -88,7 +88,7 @@ def test_every_example_once_an_epoch_over_processes(resident_mb):
 
 @pytest.mark.parametrize('position', [0, 3, 17, 10_000_000])
 def test_batches_go_on_from_any_position(position):
-    p = pipeline.make(tiny(10), config(resident_mb=0), batch_size=4, seed=1)
+    p = pipeline.make(tiny(10), config(device_cache_mb=0), batch_size=4, seed=1)
     labels = np.concatenate([b['label'] for b in take(p.batches(position), 3)])
     np.testing.assert_array_equal(labels, order.positions(10, 1, position, 12))
 
@@ -107,7 +107,7 @@ def test_resident_and_streamed_are_the_same_bits(name):
     # noise is slow to compile, and the same for all
     keys = config(transforms='flip', dequantise=name == 'uint8')
     whole = pipeline.make(source, keys, batch_size=8, seed=1)
-    streamed = pipeline.make(source, {**keys, 'resident_mb': 0}, batch_size=8, seed=1)
+    streamed = pipeline.make(source, {**keys, 'device_cache_mb': 0}, batch_size=8, seed=1)
     assert whole.resident is not None and streamed.resident is None
     example_keys = jax.random.split(jax.random.key(0), 8)
     finish, finish_streamed = jax.jit(whole.prepare), jax.jit(streamed.prepare)
@@ -124,7 +124,7 @@ def test_the_order_does_not_depend_on_workers_or_threads():
     source = tiny(50)
     want = None
     for workers, threads in ((0, 1), (0, 4), (2, 2)):
-        keys = config(resident_mb=0, workers=workers, threads=threads)
+        keys = config(device_cache_mb=0, workers=workers, threads=threads)
         got = take(pipeline.make(source, keys, batch_size=8, seed=2).batches(11), 9)
         want = want or got
         for a, b in zip(want, got, strict=True):
@@ -163,7 +163,7 @@ def test_scaling_is_exact_at_the_ends():
 
 def test_flips_are_mirrors_of_half_the_examples_and_alike_for_a_pair():
     source = Paired()
-    p = pipeline.make(source, config(transforms='flip', resident_mb=0), batch_size=8, seed=0)
+    p = pipeline.make(source, config(transforms='flip', device_cache_mb=0), batch_size=8, seed=0)
     keys = jax.random.split(jax.random.key(1), 64)
     raw = np.stack([source[i % 10]['input'] for i in range(64)])
     out = p.prepare(None, {'input': raw, 'target': raw}, keys)
@@ -246,7 +246,7 @@ def test_streaming_reads_no_more_than_its_buffer_ahead(monkeypatch):
     # a buffer of four batches, for a set that is ten times larger
     monkeypatch.setattr(pipeline, 'BUFFER_BYTES', 4 * 8 * Counted.spec.nbytes)
     source = Counted(320)
-    p = pipeline.make(source, config(resident_mb=0, threads=3), batch_size=8, seed=0)
+    p = pipeline.make(source, config(device_cache_mb=0, threads=3), batch_size=8, seed=0)
     batches = p.batches(0)
     for consumed in range(1, 41):
         next(batches)
@@ -268,14 +268,14 @@ def test_wrong_values_are_refused(keys, batch, message):
         pipeline.make(tiny(), config(**keys), batch_size=batch, seed=0, process=0, processes=2)
 
 
-@pytest.mark.parametrize('resident_mb', [0, 1])
-def test_one_read_serves_every_phase(resident_mb):
+@pytest.mark.parametrize('device_cache_mb', [0, 1])
+def test_one_read_serves_every_phase(device_cache_mb):
     source = Counted(30)
-    examples = data.read(source, config(resident_mb=resident_mb))
+    examples = data.read(source, config(device_cache_mb=device_cache_mb))
     read = source.read
-    assert read == (30 if resident_mb else 0)
+    assert read == (30 if device_cache_mb else 0)
     for batch_size, resolution in ((4, 32), (8, None)):
         p = pipeline.make(examples, config(), batch_size=batch_size, seed=0, resolution=resolution)
         assert p.resident is examples.resident and p.spec.shape[0] == (resolution or 64)
         assert len(take(p.batches(0), 1)[0]) == 1
-    assert source.read == read or not resident_mb
+    assert source.read == read or not device_cache_mb

@@ -153,7 +153,9 @@ def test_the_command_prepares_what_training_reads(tmp_path, pictures, capsys):
     same(raw, done)
     batches = [
         next(
-            pipeline.make(s, {**data.defaults(), 'resident_mb': 0}, batch_size=8, seed=1).batches(0)
+            pipeline.make(
+                s, {**data.defaults(), 'device_cache_mb': 0}, batch_size=8, seed=1
+            ).batches(0)
         )
         for s in (raw, done)
     ]

@@ -187,7 +187,7 @@ def test_unpaired_sets_are_two_streams(tmp_path):
     source = opened(name='unpaired', path=str(folder))
     assert len(source) == 5 and {k: len(s) for k, s in source.streams.items()} == {'a': 3, 'b': 5}
     assert source.spec.images == {'a': (8, 8, 3), 'b': (8, 6, 3)}
-    p = pipeline.make(source, {**data.defaults(), 'resident_mb': 0}, batch_size=4, seed=0)
+    p = pipeline.make(source, {**data.defaults(), 'device_cache_mb': 0}, batch_size=4, seed=0)
     batches = p.batches(0)
     batch = next(batches)
     batches.close()
@@ -408,7 +408,7 @@ def test_unknown_names_and_useless_keys():
     with pytest.raises(UserError, match=r"unknown data.name 'folde' .*'folder'"):
         opened(name='folde')
     assert set(config.names()) == {'array', 'cifar', 'digits', 'folder', 'hf', 'idx', 'pairs',
-                                   'prepared', 'tfds', 'unpaired'}  # fmt: skip
+                                   'points', 'prepared', 'sound', 'tfds', 'unpaired'}  # fmt: skip
     with pytest.raises(UserError, match=r"config.data.split='test' means nothing to.*'digits'"):
         opened(name='digits', split='test')
     with pytest.raises(UserError, match=r"config.data.path='nope' does not exist"):

@@ -74,7 +74,7 @@ KINDS = {
     ),
     'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
-    'streamed': ({'algorithm': 'two_domains', 'data.resident_mb': 0}, Unpaired, (9,)),
+    'streamed': ({'algorithm': 'two_domains', 'data.device_cache_mb': 0}, Unpaired, (9,)),
     # 15 steps of 32 images, then 30 of 16
     'phases': ({'algorithm': 'growing', 'checkpoint.keep': 9}, None, (7, 15, 31)),
 }

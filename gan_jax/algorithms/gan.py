@@ -57,7 +57,7 @@ class GAN(Procedure):
     """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
 
     prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
-    grid_size: rows and columns of the pictures.
+    grid_size: rows and columns of the pictures; field: what it imitates of the data.
     """
 
     generator: nn.Module
@@ -76,6 +76,7 @@ class GAN(Procedure):
     ema: Ema = NO_EMA
     accum: int = 1
     grid_size: tuple[int, int] = (8, 8)
+    field: str = 'image'
 
     def init(self, key: jax.Array) -> TrainState:
         """Return untrained networks 'g' and 'd', and what the terms keep."""
@@ -139,7 +140,7 @@ class GAN(Procedure):
         label = self._label(self._labels(rng.split_each(keys, 'label')))
         fake, g = apply(self.generator, nets['g'], z, label, keys=rng.split_each(keys, 'g'))
         real_label = self._label(batch.get('label'))
-        play = Play(batch['image'], fake, real_label, label, z, turn, keys, batch, state)
+        play = Play(batch[self.field], fake, real_label, label, z, turn, keys, batch, state)
         for term in self.terms:
             play = term.see(play)
         return play, g
@@ -156,7 +157,7 @@ class GAN(Procedure):
     def makers(self) -> dict[str, Maker]:
         """Return the generator, which makes images of latents z."""
         z = Space(self.latents, self.generate)
-        return {'g': Maker('image', self.make, spaces={'z': z})}
+        return {'g': Maker(self.field, self.make, spaces={'z': z})}
 
     def make(
         self, state: TrainState, key: jax.Array, n: int, given: Any = None, label: Any = None
@@ -246,6 +247,7 @@ def build(config: Any, spec: Any) -> GAN:
         ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),
         accum=config.accumulate,
         grid_size=(config.sample.rows, config.sample.columns),
+        field=spec.main,
     )
     for term in game.terms:
         term.check(game)

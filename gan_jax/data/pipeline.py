@@ -199,7 +199,7 @@ def check(config: Mapping[str, Any], batch_size: int, processes: int) -> None:
     """Raise UserError for values that no pipeline can have."""
     if batch_size < 1 or batch_size % processes:
         raise UserError(f'config.batch_size={batch_size} does not divide by {processes} processes')
-    for key in ('workers', 'threads', 'resident_mb'):
+    for key in ('workers', 'threads', 'device_cache_mb'):
         if config[key] < 0:
             raise UserError(f'config.data.{key}={config[key]} is negative')
 

@@ -20,13 +20,15 @@ class Field:
     """Describe one array of an example: its shape, dtype, and the module of gan_jax.kinds it is of.
 
     kind: 'image' [H, W, C], 'label' (a class number, -1 where it is unknown), 'value' (numbers that
-    are passed on as they are), or another kind. span: the range of finished values, '' before.
+    are passed on as they are), or another kind. span: the range of finished values, '' before;
+    rate: samples a second of audio.
     """
 
     shape: tuple[int, ...]
     dtype: str = 'uint8'
     kind: str = 'image'
     span: str = ''
+    rate: int = 0
 
     @property
     def nbytes(self) -> int:

@@ -67,7 +67,7 @@ class DataSet:
 
 
 def read(source: Any, config: Mapping[str, Any]) -> DataSet:
-    """Read a source as config.data asks for: whole up to resident_mb, bad examples left out or not.
+    """Read a source as config.data asks for: whole up to device_cache_mb, without bad examples.
 
     Raises:
       UserError: with the list of bad examples, unless on_error is 'skip'.
@@ -75,7 +75,7 @@ def read(source: Any, config: Mapping[str, Any]) -> DataSet:
     parts = getattr(source, 'streams', None) or {'': source}
     streams = tuple(Stream(name, part) for name, part in parts.items())
     size = sum(len(s.source) * s.source.spec.nbytes for s in streams)
-    whole = size <= config['resident_mb'] * 2**20
+    whole = size <= config['device_cache_mb'] * 2**20
     resident: Example = {}
     settled = []
     for stream in streams:

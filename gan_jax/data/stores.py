@@ -227,7 +227,7 @@ def open_store(path: str) -> Store:
     place = pathlib.Path(path).expanduser()
     if not path or not place.exists():
         raise UserError(
-            f"config.data.path='{path}' does not exist; give a folder, a .zip or a .tar of images"
+            f"config.data.path='{path}' does not exist; give a folder, a .zip or a .tar"
         )
     if place.is_dir():
         return Folder(place)
@@ -235,4 +235,4 @@ def open_store(path: str) -> Store:
         return Tar(place)
     if place.suffix.lower() == '.zip' or zipfile.is_zipfile(place):
         return Zip(place)
-    raise UserError(f"config.data.path='{path}' is neither a folder nor a .zip or .tar of images")
+    raise UserError(f"config.data.path='{path}' is neither a folder nor a .zip or .tar")

@@ -9,6 +9,7 @@ import numpy as np
 
 from gan_jax import data
 from gan_jax.data.config import names
+from gan_jax.data.keys import PIPELINE
 from gan_jax.data.protocol import BadExample, load, name_of
 from gan_jax.errors import UserError, nearest, unknown
 from gan_jax.kinds import image as pictures
@@ -123,7 +124,7 @@ def update(sha: Any, batch: Batch) -> None:
 
 def options() -> dict[str, Any]:
     """Return the keys of config.data that a set can be opened with, and their defaults."""
-    unused = ('name', 'dataset', 'transforms', 'dequantise', 'resident_mb', 'workers', 'threads')
+    unused = {'name', 'dataset', *PIPELINE} - {'range'}
     return {key: value for key, value in data.defaults().items() if key not in unused}
 
 

@@ -27,7 +27,7 @@ class Validation:
         if there != here:
             raise UserError(f'eval.split={config.eval.split!r} holds {there}, training {here}')
         # Nothing is kept on the device: training's own data lies there.
-        options = {**config.data, 'resident_mb': 0}
+        options = {**config.data, 'device_cache_mb': 0}
         self.size = min(config.eval.batch_size, len(source))
         self.pipeline = pipelines.make(source, options, batch_size=self.size, seed=0)
         self.key = rng.fold(run.key, 'validate')

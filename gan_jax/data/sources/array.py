@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import geometry
 from gan_jax.data.arrays import Arrays, channelled
+from gan_jax.data.geometry import Geometry
+from gan_jax.data.keys import COLUMN, FIELDS, LABELS, PATH, PLAIN, RANGE
 from gan_jax.data.protocol import more_fields
 from gan_jax.errors import UserError, unknown
 from gan_jax.files import natural
@@ -18,6 +19,8 @@ from gan_jax.kinds.image import RANGES
 IMAGE_KEYS = ('images', 'image', 'x', 'X', 'x_train', 'data', 'arr_0')
 LABEL_KEYS = ('labels', 'label', 'y', 'Y', 'y_train', 'targets', 'arr_1')
 ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError)
+
+KEYS = {**PATH, **COLUMN, **FIELDS, **LABELS, **PLAIN, **RANGE}
 
 
 class Source(Arrays):
@@ -33,10 +36,7 @@ class Source(Arrays):
         path: str = '',
         column: str = '',
         fields: str = '',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
+        fit: Geometry | None = None,
         labels: str = 'auto',
         range: str = '[-1,1]',
     ):
@@ -48,10 +48,9 @@ class Source(Arrays):
         usable = {k: v for k, v in found.others.items() if is_value(v, len(images))}
         chosen = more_fields(fields, usable)
         self.unread = [k for k in found.others if k not in chosen]
-        fit = geometry.make(size, crop, resize, channels)
         values = {k: narrowed(usable[k], k, path) for k in chosen}
-        super().__init__(images, found.labels, fit, path, found.classes, values)
-        self.arguments = (path, column, fields, size, crop, resize, channels, labels, range)
+        super().__init__(images, found.labels, fit or Geometry(), path, found.classes, values)
+        self.arguments = (path, column, fields, fit, labels, range)
 
     def __reduce__(self) -> tuple:
         # a worker process opens the file itself, instead of getting a copy of its content

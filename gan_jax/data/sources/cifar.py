@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from gan_jax.core.pickles import unpickle as pickles
-from gan_jax.data import geometry, stores
+from gan_jax.data import stores
 from gan_jax.data.arrays import Arrays
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImage
+from gan_jax.data.keys import LABELS, PATH, PLAIN, SPLIT
 from gan_jax.errors import UserError
 
 PIXELS = 3 * 32 * 32
@@ -17,6 +19,8 @@ SETS = {
     'test': ('test', 'test_batch'),
 }
 NAMES = ('fine_label_names', 'label_names')
+
+KEYS = {**PATH, **SPLIT, **LABELS, **PLAIN}
 
 
 class Source(Arrays):
@@ -29,10 +33,7 @@ class Source(Arrays):
         self,
         path: str = '',
         split: str = '',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
+        fit: Geometry | None = None,
         labels: str = 'auto',
     ):
         wanted = SETS.get(split or 'train')
@@ -48,11 +49,10 @@ class Source(Arrays):
         images = np.concatenate([images for images, _ in parts])
         numbers = np.concatenate([numbers for _, numbers in parts])
         classes = class_names(store, path)
-        fit = geometry.make(size, crop, resize, channels)
-        unlabelled = labels == 'none'
-        super().__init__(
-            images, None if unlabelled else numbers, fit, path, () if unlabelled else classes
-        )
+        if labels == 'none':
+            super().__init__(images, None, fit or Geometry(), path)
+        else:
+            super().__init__(images, numbers, fit or Geometry(), path, classes)
 
 
 def read(store: stores.Store, name: str, path: str) -> tuple[np.ndarray, np.ndarray]:

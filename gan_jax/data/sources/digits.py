@@ -1,7 +1,10 @@
 """The 1,797 handwritten digits of scikit-learn, 8x8 gray, no download (Alpaydin, 1998)."""
 
-from gan_jax.data import geometry
 from gan_jax.data.arrays import Arrays
+from gan_jax.data.geometry import Geometry
+from gan_jax.data.keys import LABELS, PLAIN
+
+KEYS = {**LABELS, **PLAIN}
 
 
 class Source(Arrays):
@@ -9,9 +12,7 @@ class Source(Arrays):
 
     def __init__(
         self,
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
+        fit: Geometry | None = None,
         labels: str = 'auto',
     ):
         # sklearn is slow to import
@@ -20,4 +21,4 @@ class Source(Arrays):
         digits = load_digits()
         images = (digits.images * (255 / 16)).round().astype('uint8')[:, :, :, None]
         numbers = None if labels == 'none' else digits.target
-        super().__init__(images, numbers, geometry.make(size, crop, resize), 'digits')
+        super().__init__(images, numbers, fit or Geometry(), 'digits')

@@ -2,11 +2,15 @@
 
 import posixpath
 
-from gan_jax.data import geometry, labels, stores
+from gan_jax.data import labels, stores
 from gan_jax.data.encoded import Encoded
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import SUFFIXES, BadImage
+from gan_jax.data.keys import GEOMETRY, LABELS, ON_ERROR, PATH, SPLIT
 from gan_jax.errors import UserError, nearest
 from gan_jax.files import natural
+
+KEYS = {**PATH, **SPLIT, **LABELS, **GEOMETRY, **ON_ERROR}
 
 
 class Source(Encoded):
@@ -21,11 +25,7 @@ class Source(Encoded):
         self,
         path: str = '',
         split: str = '',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
-        background: str = 'white',
+        fit: Geometry | None = None,
         labels: str = 'auto',
         on_error: str = 'raise',
     ):
@@ -41,9 +41,7 @@ class Source(Encoded):
         of, classes = (None, ()) if found is None else (found.of, found.classes)
         self.unlabelled = set() if of is None else {n for n in names if n not in of}
         numbers = None if of is None else [of.get(name, 0) for name in names]
-        super().__init__(
-            names, geometry.make(size, crop, resize, channels, background), numbers, classes
-        )
+        super().__init__(names, fit or Geometry(), numbers, classes)
         self.spec = self.survey(on_error == 'raise', path)
 
     def read(self, index: int) -> bytes:

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import geometry
 from gan_jax.data.encoded import Encoded, Numbered
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImage
+from gan_jax.data.keys import COLUMN, DATASET, FIELDS, GEOMETRY, LABELS, ON_ERROR, PATH, SPLIT
 from gan_jax.data.labels import UNKNOWN
 from gan_jax.data.protocol import Example, Field, more_fields
 from gan_jax.errors import UserError
 
 INSTALL = "pip install 'gan_jax[hf]'"
+
+KEYS = {**DATASET, **PATH, **SPLIT, **COLUMN, **FIELDS, **LABELS, **GEOMETRY, **ON_ERROR}
 
 
 class Source(Encoded):
@@ -32,11 +35,7 @@ class Source(Encoded):
         split: str = '',
         column: str = '',
         fields: str = '',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
-        background: str = 'white',
+        fit: Geometry | None = None,
         labels: str = 'auto',
         on_error: str = 'raise',
     ):
@@ -48,8 +47,8 @@ class Source(Encoded):
         self.more, self.unread = further(data.features, fields, (self.column, self.label))
         # arrow rows keep images encoded, and need no decoder of the library
         self.rows = data.with_format('arrow')
-        fit = geometry.make(size, crop, resize, channels, background)
-        super().__init__(Numbered(f'{name} {split or "train"}', len(data)), fit, None, classes)
+        names = Numbered(f'{name} {split or "train"}', len(data))
+        super().__init__(names, fit or Geometry(), None, classes)
         spec = self.survey(on_error == 'raise', name)
         unknown = count_unknown(data, self.label) if self.label else 0
         self.spec = dataclasses.replace(spec, fields={**spec.fields, **self.more}, unknown=unknown)

@@ -6,11 +6,14 @@ import zlib
 
 import numpy as np
 
-from gan_jax.data import geometry
 from gan_jax.data.arrays import Arrays
+from gan_jax.data.geometry import Geometry
+from gan_jax.data.keys import LABELS, PATH, PLAIN, SPLIT
 from gan_jax.errors import UserError
 
 TYPES = {8: '>u1', 9: '>i1', 11: '>i2', 12: '>i4', 13: '>f4', 14: '>f8'}
+
+KEYS = {**PATH, **SPLIT, **LABELS, **PLAIN}
 
 
 class Source(Arrays):
@@ -23,10 +26,7 @@ class Source(Arrays):
         self,
         path: str = '',
         split: str = '',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
+        fit: Geometry | None = None,
         labels: str = 'auto',
     ):
         file = find(pathlib.Path(path).expanduser(), split, path)
@@ -36,7 +36,7 @@ class Source(Arrays):
         beside = file.with_name(file.name.replace('images', 'labels').replace('idx3', 'idx1'))
         wanted = labels != 'none' and beside != file and beside.exists()
         numbers = read(beside) if wanted else None
-        super().__init__(images, numbers, geometry.make(size, crop, resize, channels), str(file))
+        super().__init__(images, numbers, fit or Geometry(), str(file))
 
 
 def find(path: pathlib.Path, split: str, given: str) -> pathlib.Path:

@@ -5,13 +5,23 @@ import pathlib
 
 import numpy as np
 
-from gan_jax.data import domains, geometry, images, stores
+from gan_jax.core import keys
+from gan_jax.data import domains, images, stores
 from gan_jax.data.geometry import Geometry, Misfit
 from gan_jax.data.images import BadImage
+from gan_jax.data.keys import GEOMETRY, ON_ERROR, PATH, SPLIT
 from gan_jax.data.protocol import BadExample, Example, Field, Spec
 from gan_jax.data.sources.folder import Source as Folder
 from gan_jax.errors import UserError
 from gan_jax.files import natural
+
+KEYS = {
+    **PATH,
+    **SPLIT,
+    'direction': keys.choice('AtoB', ('AtoB', 'BtoA'), 'Which of a pair is the input.'),
+    **GEOMETRY,
+    **ON_ERROR,
+}
 
 
 class Source:
@@ -26,21 +36,17 @@ class Source:
         path: str = '',
         split: str = '',
         direction: str = 'AtoB',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
-        background: str = 'white',
+        fit: Geometry | None = None,
         on_error: str = 'raise',
     ):
         if direction not in ('AtoB', 'BtoA'):
             raise UserError(f"config.data.direction='{direction}' is not allowed; AtoB or BtoA")
-        fit = geometry.make(size, crop, resize, channels, background)
+        fit = fit or Geometry()
         two = domains.find(stores.open_store(path).names, split)
         if two is None:
             self.parts: Halves | Matched = Halves(path, split, fit, on_error)
         else:
-            self.parts = Matched(path, two, on_error, size, crop, resize, channels, background)
+            self.parts = Matched(path, two, fit, on_error)
         self.order = (0, 1) if direction == 'AtoB' else (1, 0)
         source, target = (Field(self.parts.shapes[i], self.parts.dtype) for i in self.order)
         self.spec = Spec({'input': source, 'target': target}, 'target')
@@ -65,7 +71,9 @@ class Halves:
     """Pairs that lie side by side in one file: A left, B right."""
 
     def __init__(self, path: str, split: str, fit: Geometry, on_error: str):
-        self.files = Folder(path, split, labels='none', on_error=on_error, channels=fit.channels)
+        self.files = Folder(
+            path, split, Geometry(channels=fit.channels), labels='none', on_error=on_error
+        )
         self.fit = fit
         h, w, c = self.files.spec.shape
         self.dtype = self.files.spec.dtype
@@ -106,12 +114,8 @@ class Halves:
 class Matched:
     """Pairs of files in two folders that have the same name, whatever its suffix."""
 
-    def __init__(self, path: str, two: tuple[str, str], on_error: str, size: int | str, crop: str,
-                 resize: str, channels: int, background: str):  # fmt: skip
-        self.sides = [
-            Folder(path, part, size, crop, resize, channels, background, 'none', on_error)
-            for part in two
-        ]
+    def __init__(self, path: str, two: tuple[str, str], fit: Geometry, on_error: str):
+        self.sides = [Folder(path, part, fit, labels='none', on_error=on_error) for part in two]
         stems = [{stem(n): i for i, n in enumerate(s.names)} for s in self.sides]
         alone = sorted(stems[0].keys() ^ stems[1].keys(), key=natural)
         if alone:

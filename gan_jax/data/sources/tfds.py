@@ -13,15 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import geometry
 from gan_jax.data.encoded import Encoded, Numbered
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImage
+from gan_jax.data.keys import COLUMN, DATASET, FIELDS, GEOMETRY, LABELS, ON_ERROR, PATH, SPLIT
 from gan_jax.data.protocol import Example, Field, more_fields, stack
 from gan_jax.errors import UserError, nearest
 
 # for how long a server may take to answer before nothing is downloaded from it
 REACH_SECONDS = 10
 INSTALL = "pip install 'gan_jax[prepare]'"
+
+KEYS = {**DATASET, **PATH, **SPLIT, **COLUMN, **FIELDS, **LABELS, **GEOMETRY, **ON_ERROR}
 
 
 class Source(Encoded):
@@ -42,11 +45,7 @@ class Source(Encoded):
         split: str = '',
         column: str = '',
         fields: str = '',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
-        background: str = 'white',
+        fit: Geometry | None = None,
         labels: str = 'auto',
         on_error: str = 'raise',
     ):
@@ -57,9 +56,8 @@ class Source(Encoded):
         classes = class_names(self.label, features[self.label]) if self.label else ()
         self.data = open_split(builder, split or 'train')
         self.more, self.unread = further(builder.info.features, fields, (self.column, self.label))
-        shape = geometry.make(size, crop, resize, channels, background)
         names = Numbered(f'{dataset} {split or "train"}', len(self.data))
-        super().__init__(names, shape, None, classes)
+        super().__init__(names, fit or Geometry(), None, classes)
         spec = self.survey(on_error == 'raise', dataset)
         values = {name: leaves.field for name, leaves in self.more.items()}
         self.spec = dataclasses.replace(spec, fields={**spec.fields, **values})

@@ -3,10 +3,14 @@
 from typing import Any
 
 from gan_jax.data import domains, stores
+from gan_jax.data.geometry import Geometry
+from gan_jax.data.keys import DATASET, GEOMETRY, ON_ERROR, PATH, SPLIT
 from gan_jax.data.protocol import Example, Spec
 from gan_jax.data.sources.folder import Source as Folder
 from gan_jax.data.sources.tfds import Source as Tfds
 from gan_jax.errors import UserError
+
+KEYS = {**PATH, **DATASET, **SPLIT, **GEOMETRY, **ON_ERROR}
 
 
 class Source:
@@ -21,20 +25,12 @@ class Source:
         self,
         path: str = '',
         dataset: str = '',
-        split: str = 'train',
-        size: int | str = '',
-        crop: str = 'center',
-        resize: str = 'lanczos',
-        channels: int = 0,
-        background: str = 'white',
+        split: str = '',
+        fit: Geometry | None = None,
         on_error: str = 'raise',
     ):
         rest: dict[str, Any] = {
-            'size': size,
-            'crop': crop,
-            'resize': resize,
-            'channels': channels,
-            'background': background,
+            'fit': fit,
             'labels': 'none',
             'on_error': on_error,
         }
