@@ -247,8 +247,8 @@ def test_two_runs_are_equal(straight, tmp_path):
 def test_the_folder_holds_what_was_promised(straight):
     folder, digest = straight
     names = {p.name for p in folder.iterdir()}
-    assert names == {'config.json', 'run.json', 'metrics.jsonl', 'tensorboard', 'samples', 'progress.gif',
-                     'losses.png', 'checkpoints', 'result.json'}  # fmt: skip
+    assert names == {'config.json', 'run.json', 'metrics.jsonl', 'tensorboard', 'samples',
+                     'progress.gif', 'losses.png', 'checkpoints', 'result.json'}  # fmt: skip
     assert {p.name for p in (folder / 'samples').iterdir()} == {'0.png', '30.png', '60.png'}
     lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
     assert [line['step'] for line in lines] == [10, 20, 30, 40, 50, 60]
