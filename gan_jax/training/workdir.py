@@ -55,9 +55,10 @@ def open_workdir(
         if path.exists():
             _compare_data(workdir, read_json(workdir / 'run.json')['data'], data)
         about = {'format': FORMAT, 'data': data}
-        if read_json(workdir / 'run.json') != about:
-            write_json(workdir / 'run.json', about)
-        write_json(path, json.loads(config.to_json_best_effort()))
+        new = ((workdir / 'run.json', about), (path, json.loads(config.to_json_best_effort())))
+        for file, content in new:
+            if read_json(file) != content:
+                write_json(file, content)
     return workdir
 
 
