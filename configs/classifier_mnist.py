@@ -2,9 +2,9 @@
 
 python launch.py --config=configs/classifier_mnist.py --workdir=runs/classifier_mnist
 
-4 epochs, about 6 minutes of two CPU cores. Expected: at least 99.2 % on the test set, which
+4 epochs, three minutes of two CPU cores. Expected: at least 99.2 % on the test set, which
 python -m gan_jax.metrics mnist:test mnist:test --features=classifier --metrics=label-accuracy
---weights=runs/classifier_mnist says; measured: 99.36 %.
+--weights=runs/classifier_mnist says; measured: 99.35 %.
 """
 
 from gan_jax import config as configs

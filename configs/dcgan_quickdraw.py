@@ -3,8 +3,9 @@
 python launch.py --config=configs/dcgan_quickdraw.py --config.data.path=apple.npy
 
 The file is a numpy bitmap of Quick, Draw!, one category each. 2,000 steps. Expected: closed apple
-outlines with a stem; d accuracy near 0.84, g_loss near 2.5. RMSprop, as in the source, can fail to
-start (the discriminator stays at chance): --config.optim.d.name=adam --config.optim.d.b1=0.9.
+outlines with a stem, which the first 400 steps already showed (docs/results.md; a step takes a CPU
+second). RMSprop, as in the source, can fail to start (the discriminator stays at chance):
+--config.optim.d.name=adam --config.optim.d.b1=0.9.
 """
 
 from gan_jax import config as configs
