@@ -28,7 +28,8 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import data
-from gan_jax.data import pipeline, prepare
+from gan_jax.data import pipeline
+from gan_jax.data.preparation import write
 
 BATCH = 64
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -55,7 +56,7 @@ def batches(keys: dict, seed: int = 0) -> Iterator[jax.Array]:
     source = data.open_source(config)
     made = pipeline.make(source, config, batch_size=BATCH, seed=seed)
     resident = jax.device_put(made.resident)
-    finish = jax.jit(made.prepare)
+    finish = jax.jit(made.preprocess)
     root = jax.random.key(0)
     with contextlib.closing(made.batches(0)) as raw:
         for number, batch in enumerate(raw):
@@ -236,7 +237,7 @@ def main() -> None:
         folder = pathlib.Path(name)
         small, large = unpack(pathlib.Path(args.faces), folder)
         source = data.open_source({**data.defaults(), 'name': 'folder', 'path': str(small)})
-        prepare.prepare(source, folder / 'shards', {'source': args.faces})
+        write.write_shards(source, folder / 'shards', {'source': args.faces})
         memory = growth(folder / 'shards')
         makers = candidates(small, large, folder / 'shards', args.workers)
         rates = measure(makers, args.seconds, args.rounds)

@@ -5,15 +5,15 @@ import pytest
 
 from gan_jax import data
 from gan_jax.data import content
-from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.in_memory import InMemory
 from gan_jax.data.protocol import BadExample, Subset, image_spec
 
 
 def gray(n=100, labels=True):
     """Return n gray 2x3 images of values that follow from their numbers."""
     images = (np.arange(n * 6) * 7 % 251).astype(np.uint8).reshape(n, 2, 3, 1)
-    return Arrays(images, np.arange(n) % 3 if labels else None, Geometry(), 'gray')
+    return InMemory(images, np.arange(n) % 3 if labels else None, Geometry(), 'gray')
 
 
 class OneByOne:

@@ -7,8 +7,9 @@ import runs
 
 from gan_jax import config as configs
 from gan_jax import data
-from gan_jax.data import pipeline, prepare
+from gan_jax.data import pipeline
 from gan_jax.data.labels import from_csv, from_json
+from gan_jax.data.preparation import write
 from gan_jax.data.protocol import LABEL, Field, Spec, image_spec
 from gan_jax.errors import UserError
 
@@ -50,7 +51,7 @@ def test_other_arrays_of_a_file_are_fields_or_named(npz, capsys):
         keys = {**data.defaults(), 'device_cache_mb': device_cache_mb}
         p = pipeline.make(source, keys, batch_size=10, seed=0)
         batch = next(p.batches(0))
-        done = jax.jit(p.prepare)(p.resident, batch, None)
+        done = jax.jit(p.preprocess)(p.resident, batch, None)
         order = np.asarray(done['rank'])
         assert sorted(order) == list(range(10))
         np.testing.assert_array_equal(done['age'], source[0]['age'][None] * 0 + [
@@ -81,7 +82,7 @@ def test_unknown_labels_are_counted_and_kept(npz, tmp_path):
     source = opened(**npz)
     assert (source.spec.num_classes, source.spec.unknown) == (3, 3)
     assert source.batch(np.arange(3))['label'].tolist() == [0, 1, -1]
-    manifest = prepare.prepare(source, tmp_path / 'prepared', {'source': 'x'})
+    manifest = write.write_shards(source, tmp_path / 'prepared', {'source': 'x'})
     assert manifest['unknown'] == 3 and manifest['class_counts'] == {'0': 2, '1': 2, '2': 3}
     again = opened(name='prepared', path=str(tmp_path / 'prepared'))
     assert again.spec == source.spec

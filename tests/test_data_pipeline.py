@@ -9,8 +9,8 @@ import pytest
 
 from gan_jax import data
 from gan_jax.data import order, pipeline
-from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.in_memory import InMemory
 from gan_jax.data.protocol import Field, Spec, image_spec
 from gan_jax.errors import UserError
 
@@ -23,7 +23,7 @@ def tiny(n=10, dtype=np.uint8, shape=(4, 4, 3), seed=0):
     """Return a source of n random images that are labelled with their numbers."""
     top = np.iinfo(dtype).max
     images = np.random.default_rng(seed).integers(0, top, (n, *shape), dtype, endpoint=True)
-    return Arrays(images, np.arange(n), Geometry(), 'tiny')
+    return InMemory(images, np.arange(n), Geometry(), 'tiny')
 
 
 class Paired:
@@ -110,7 +110,7 @@ def test_resident_and_streamed_are_the_same_bits(name):
     streamed = pipeline.make(source, {**keys, 'device_cache_mb': 0}, batch_size=8, seed=1)
     assert whole.resident is not None and streamed.resident is None
     example_keys = jax.random.split(jax.random.key(0), 8)
-    finish, finish_streamed = jax.jit(whole.prepare), jax.jit(streamed.prepare)
+    finish, finish_streamed = jax.jit(whole.preprocess), jax.jit(streamed.preprocess)
     for left, right in zip(take(whole.batches(5), 3), take(streamed.batches(5), 3), strict=True):
         assert all(v.dtype == np.int32 for v in left.values())
         a = finish(whole.resident, left, example_keys)
@@ -146,17 +146,17 @@ def test_scaling_is_exact_at_the_ends():
     for dtype in (np.uint8, np.uint16):
         top = np.iinfo(dtype).max
         images = np.asarray([0, top], dtype).reshape(2, 1, 1, 1)
-        source = Arrays(images, None, Geometry(), 'ends')
+        source = InMemory(images, None, Geometry(), 'ends')
         for span, low in (('[-1,1]', -1.0), ('[0,1]', 0.0)):
             p = pipeline.make(source, config(range=span), batch_size=2, seed=0)
-            out = jax.jit(p.prepare)(None, {'image': images}, None)['image']
+            out = jax.jit(p.preprocess)(None, {'image': images}, None)['image']
             assert out.dtype == np.float32
             assert out.ravel().tolist() == [low, 1.0]
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     p = pipeline.make(
-        Arrays(every, None, Geometry(), 'all'), config(range='[0,1]'), batch_size=1, seed=0
+        InMemory(every, None, Geometry(), 'all'), config(range='[0,1]'), batch_size=1, seed=0
     )
-    out = jax.jit(p.prepare)(None, {'image': every}, None)['image']
+    out = jax.jit(p.preprocess)(None, {'image': every}, None)['image']
     np.testing.assert_allclose(out, every / np.float32(255), rtol=2e-7)
     np.testing.assert_array_equal(np.rint(np.asarray(out) * 255), every)
 
@@ -166,9 +166,9 @@ def test_flips_are_mirrors_of_half_the_examples_and_alike_for_a_pair():
     p = pipeline.make(source, config(transforms='flip', device_cache_mb=0), batch_size=8, seed=0)
     keys = jax.random.split(jax.random.key(1), 64)
     raw = np.stack([source[i % 10]['input'] for i in range(64)])
-    out = p.prepare(None, {'input': raw, 'target': raw}, keys)
+    out = p.preprocess(None, {'input': raw, 'target': raw}, keys)
     np.testing.assert_array_equal(out['input'], out['target'])
-    plain = p.prepare(None, {'input': raw, 'target': raw}, None)['input']
+    plain = p.preprocess(None, {'input': raw, 'target': raw}, None)['input']
     mirrored = (np.asarray(out['input']) == np.asarray(plain)[:, :, ::-1]).all(axis=(1, 2, 3))
     kept = (np.asarray(out['input']) == np.asarray(plain)).all(axis=(1, 2, 3))
     assert (mirrored ^ kept).all()
@@ -179,7 +179,7 @@ def test_draws_belong_to_the_example_not_to_the_batch():
     p = pipeline.make(tiny(), config(transforms='flip', dequantise=True), batch_size=8, seed=0)
     keys = jax.random.split(jax.random.key(1), 8)
     raw = tiny(8).images
-    finish = jax.jit(p.prepare)
+    finish = jax.jit(p.preprocess)
     batch = {'image': raw, 'label': np.arange(8)}
     whole = finish(None, batch, keys)['image']
     halves = [
@@ -192,10 +192,10 @@ def test_draws_belong_to_the_example_not_to_the_batch():
 def test_dequantisation_stays_in_its_level_and_in_range():
     images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     p = pipeline.make(
-        Arrays(images, None, Geometry(), 'levels'), config(dequantise=True, range='[0,1]'),
+        InMemory(images, None, Geometry(), 'levels'), config(dequantise=True, range='[0,1]'),
         batch_size=1, seed=0,
     )  # fmt: skip
-    out = p.prepare(None, {'image': images}, jax.random.split(jax.random.key(0), 1))['image']
+    out = p.preprocess(None, {'image': images}, jax.random.split(jax.random.key(0), 1))['image']
     assert out.min() >= 0 and out.max() < 1
     np.testing.assert_array_equal(np.floor(np.asarray(out) * 256 + 1e-3), images)
     assert len(np.unique(np.asarray(out) * 256 % 1)) > 100
@@ -205,7 +205,7 @@ def test_pooling_to_a_resolution_is_the_mean_of_blocks():
     source = tiny(2, shape=(8, 4, 3))
     p = pipeline.make(source, config(), batch_size=2, seed=0, resolution=4)
     assert p.spec.shape == (4, 2, 3)
-    out = p.prepare(None, {'image': source.images, 'label': np.arange(2)}, None)['image']
+    out = p.preprocess(None, {'image': source.images, 'label': np.arange(2)}, None)['image']
     mean = source.images.reshape(2, 4, 2, 2, 2, 3).mean(axis=(2, 4)) / 127.5 - 1
     np.testing.assert_allclose(out, mean, atol=1e-6)
     with pytest.raises(UserError, match='resolution 3 does not divide images of 8x4'):
@@ -217,9 +217,9 @@ def test_prepare_runs_per_device():
     batch = take(p.batches(0), 1)[0]
     keys = jax.random.split(jax.random.key(1), 8)
     split = jax.tree.map(lambda x: x.reshape(4, 2, *x.shape[1:]), (batch, keys))
-    run = jax.pmap(p.prepare, in_axes=(None, 0, 0), devices=jax.devices()[:4])
+    run = jax.pmap(p.preprocess, in_axes=(None, 0, 0), devices=jax.devices()[:4])
     out = run(p.resident, *split)['image']
-    whole = p.prepare(p.resident, batch, keys)['image']
+    whole = p.preprocess(p.resident, batch, keys)['image']
     np.testing.assert_array_equal(out.reshape(whole.shape), whole)
 
 

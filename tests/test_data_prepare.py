@@ -9,9 +9,10 @@ from PIL import Image
 
 from gan_jax import data
 from gan_jax.data import __main__ as command
-from gan_jax.data import inspect, pipeline, prepare, protocol, shards
-from gan_jax.data.arrays import Arrays
+from gan_jax.data import pipeline, protocol
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.in_memory import InMemory
+from gan_jax.data.preparation import shards, summary, write
 from gan_jax.data.sources import prepared
 from gan_jax.errors import UserError
 
@@ -22,7 +23,7 @@ def tiny(n=300, dtype=np.uint8, labels=True):
     """Return n random images in 3 classes."""
     top = np.iinfo(dtype).max
     images = np.random.default_rng(0).integers(0, top, (n, 6, 4, 3), dtype, endpoint=True)
-    return Arrays(images, np.arange(n) % 3 if labels else None, Geometry(), 'tiny')
+    return InMemory(images, np.arange(n) % 3 if labels else None, Geometry(), 'tiny')
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,7 @@ def same(left, right):
 @pytest.mark.parametrize('keys', [{}, {'dtype': np.uint16}, {'labels': False}])
 def test_a_prepared_set_is_its_source(tmp_path, keys):
     source = tiny(**keys)
-    manifest = prepare.prepare(source, tmp_path / 'set', MADE)
+    manifest = write.write_shards(source, tmp_path / 'set', MADE)
     again = prepared.Source(str(tmp_path / 'set'))
     assert again.spec == source.spec
     assert len(manifest['shards']) > 2
@@ -71,7 +72,7 @@ def test_a_prepared_set_is_its_source(tmp_path, keys):
 
 def test_the_manifest_says_what_is_inside(tmp_path):
     source = tiny()
-    manifest = prepare.prepare(source, tmp_path / 'set', MADE)
+    manifest = write.write_shards(source, tmp_path / 'set', MADE)
     assert manifest == json.loads((tmp_path / 'set' / 'manifest.json').read_text())
     assert (manifest['count'], manifest['source'], manifest['resize']) == (300, 'here', 'lanczos')
     assert manifest['class_counts'] == {'0': 100, '1': 100, '2': 100}
@@ -85,7 +86,7 @@ def test_the_manifest_says_what_is_inside(tmp_path):
         'manifest.json', 'preview.png', 'sizes.png'}  # fmt: skip
     source.images = source.images.copy()
     source.images[7, 0, 0, 0] ^= 1
-    other = prepare.prepare(source, tmp_path / 'other', MADE)
+    other = write.write_shards(source, tmp_path / 'other', MADE)
     assert other['digest'] != manifest['digest']
 
 
@@ -110,24 +111,24 @@ class Interrupted:
 
 
 def test_an_interrupted_preparation_goes_on(tmp_path):
-    straight = prepare.prepare(tiny(), tmp_path / 'straight', MADE)
+    straight = write.write_shards(tiny(), tmp_path / 'straight', MADE)
     with pytest.raises(KeyboardInterrupt):
-        prepare.prepare(Interrupted(tiny(), 250), tmp_path / 'set', MADE)
+        write.write_shards(Interrupted(tiny(), 250), tmp_path / 'set', MADE)
     with pytest.raises(UserError, match='holds no prepared set'):
         prepared.Source(str(tmp_path / 'set'))
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / 'set').glob('*.array_record')}
     assert len(kept) == 2
     with pytest.raises(UserError, match='prepared with another resize'):
-        prepare.prepare(tiny(), tmp_path / 'set', {**MADE, 'resize': 'box'})
-    assert prepare.prepare(tiny(), tmp_path / 'set', MADE) == straight
+        write.write_shards(tiny(), tmp_path / 'set', {**MADE, 'resize': 'box'})
+    assert write.write_shards(tiny(), tmp_path / 'set', MADE) == straight
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert not list((tmp_path / 'set').glob('*.tmp'))
     same(tiny(), prepared.Source(str(tmp_path / 'set')))
 
 
 def test_worker_processes_write_the_same(tmp_path):
-    a = prepare.prepare(tiny(), tmp_path / 'a', MADE)
-    assert prepare.prepare(tiny(), tmp_path / 'b', MADE, workers=1) == a
+    a = write.write_shards(tiny(), tmp_path / 'a', MADE)
+    assert write.write_shards(tiny(), tmp_path / 'b', MADE, workers=1) == a
 
 
 def test_bad_files_are_listed_or_left_out(tmp_path, pictures, capsys):
@@ -199,7 +200,7 @@ def test_a_look_suggests_size_and_channels(tmp_path):
         for i, (h, w) in enumerate(sizes):
             (tmp_path / name).mkdir(exist_ok=True)
             Image.new(mode, (w, h)).save(tmp_path / name / f'{i}.png')
-        return inspect.summary(str(tmp_path / name))
+        return summary.summary(str(tmp_path / name))
 
     assert looked('gray', [(256, 256)] * 3, 'L')[2:4] == ('64x64', 1)
     assert looked('tall', [(300, 200)] * 3, 'RGB')[2:4] == ('96x64', 3)
@@ -210,7 +211,7 @@ def test_a_look_suggests_size_and_channels(tmp_path):
 
 def test_damaged_sets_are_named(tmp_path):
     folder = tmp_path / 'set'
-    prepare.prepare(tiny(), folder, MADE)
+    write.write_shards(tiny(), folder, MADE)
     manifest = folder / 'manifest.json'
     shard = sorted(folder.glob('*.array_record'))[1]
     whole = shard.read_bytes()
@@ -230,7 +231,7 @@ def test_damaged_sets_are_named(tmp_path):
 def test_foreign_folders_are_left_alone(tmp_path):
     (tmp_path / 'mine.txt').write_text('x')
     with pytest.raises(UserError, match='is not empty'):
-        prepare.prepare(tiny(), tmp_path, MADE)
+        write.write_shards(tiny(), tmp_path, MADE)
     blocked = tmp_path / 'mine.txt' / 'set'
     with pytest.raises(UserError, match='cannot write'):
-        prepare.prepare(tiny(), pathlib.Path(blocked), MADE)
+        write.write_shards(tiny(), pathlib.Path(blocked), MADE)

@@ -377,7 +377,7 @@ def test_tfds_that_needs_tensorflow_names_the_extra(tmp_path, monkeypatch):
             raise ImportError('no', name='tensorflow')
 
     with pytest.raises(UserError, match=r"tensorflow: pip install 'gan_jax\[prepare\]'"):
-        tfds.prepare(Builder(), 'celeb_a')
+        tfds.download(Builder(), 'celeb_a')
 
 
 REAL = [

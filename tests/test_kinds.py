@@ -84,7 +84,7 @@ def test_flac_without_its_library_names_the_extra(sounds, monkeypatch):
 def test_sound_survives_the_device_and_the_file(tmp_path):
     kind, field = kinds.find('audio'), data.Field((2**16, 1), 'int16', 'audio', rate=RATE)
     every = np.arange(-(2**15), 2**15).astype(np.int16)[:, None]
-    made = kind.prepare(every[None], field, None, {})
+    made = kind.preprocess(every[None], field, None, {})
     assert made.min() == -1 and made.max() < 1
     back = kind.final(np.asarray(made), kind.finished(field, {}))
     np.testing.assert_array_equal(back[0], every)

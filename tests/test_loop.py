@@ -13,7 +13,7 @@ from gan_jax import algorithms, terms, train
 from gan_jax.core import optim
 from gan_jax.core.state import digest
 from gan_jax.data import Spec, geometry
-from gan_jax.data.arrays import Arrays
+from gan_jax.data.in_memory import InMemory
 from gan_jax.errors import UserError
 from gan_jax.pictures import save_png
 from gan_jax.training import measure, run, workdir
@@ -25,7 +25,7 @@ class Unpaired:
     def __init__(self):
         draw = np.random.default_rng(0)
         self.streams = {
-            name: Arrays(
+            name: InMemory(
                 draw.integers(0, 256, (n, 8, 8, 1)).astype(np.uint8), None, geometry.make(), name
             )
             for name, n in (('a', 50), ('b', 70))

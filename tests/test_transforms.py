@@ -6,8 +6,8 @@ import pytest
 
 from gan_jax import data
 from gan_jax.data import pipeline, transforms
-from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.in_memory import InMemory
 from gan_jax.errors import UserError
 
 KEYS = jax.random.split(jax.random.key(0), 64)
@@ -65,7 +65,7 @@ def test_wrong_transforms_are_refused(text, message):
 
 
 def test_a_pipeline_transforms_the_fields_of_an_example_alike():
-    source = Arrays(images(20), None, Geometry(), 'x')
+    source = InMemory(images(20), None, Geometry(), 'x')
 
     class Pairs:
         spec = data.Spec({'input': source.spec.fields['image'], 'target': data.Field((6, 9, 1))})
@@ -80,7 +80,7 @@ def test_a_pipeline_transforms_the_fields_of_an_example_alike():
     keys = {**data.defaults(), 'transforms': 'flip crop:4'}
     p = pipeline.make(Pairs(), keys, batch_size=16, seed=0)
     assert p.spec.fields['target'] == data.Field((4, 4, 1), 'float32', 'image', '[-1,1]')
-    out = jax.jit(p.prepare)(p.resident, next(p.batches(0)), KEYS[:16])
+    out = jax.jit(p.preprocess)(p.resident, next(p.batches(0)), KEYS[:16])
     np.testing.assert_array_equal(out['input'], out['target'])
     assert len({x.tobytes() for x in np.asarray(out['input'])}) > 4
     with pytest.raises(UserError, match="'crop:7' is larger than images of 6x9"):

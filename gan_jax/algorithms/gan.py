@@ -186,7 +186,7 @@ class GAN(Procedure):
     def _seen(self, state: TrainState, key: jax.Array) -> Any:
         """Return the shapes of what the terms let the discriminator see of a batch, and labels."""
         n = self.phase.batch_size
-        batch = {'image': jnp.zeros((n, *self.shape)), 'label': jnp.zeros(n, jnp.int32)}
+        batch = {self.field: jnp.zeros((n, *self.shape)), 'label': jnp.zeros(n, jnp.int32)}
 
         def see(nets, batch):
             play, _ = self.real_and_fake(nets, batch, rng.example_keys(key, n), state, state.step)

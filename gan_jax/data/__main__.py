@@ -5,7 +5,8 @@ import pathlib
 import sys
 from typing import Any
 
-from gan_jax.data import config, inspect, prepare, showing
+from gan_jax.data import config
+from gan_jax.data.preparation import showing, summary, write
 from gan_jax.errors import UserError
 
 RECORDED = (
@@ -44,7 +45,7 @@ def data_config(args: argparse.Namespace) -> dict[str, Any]:
     elif args.name:
         found = {'name': args.name, 'path': args.src}
     else:
-        found = inspect.guess(args.src)
+        found = summary.guess(args.src)
     given = {'path': found.get('path', args.path), **found}
     return {**config.defaults(), **keys, **given}
 
@@ -61,7 +62,7 @@ def run_prepare(args: argparse.Namespace) -> None:
     request = {'source': args.src, 'name': keys['name'], **{k: keys[k] for k in RECORDED}}
     for folder, part in parts(source).items():
         target = pathlib.Path(args.dst) / folder
-        manifest = prepare.prepare(
+        manifest = write.write_shards(
             part, target, request, on_error=args.on_error, workers=args.workers,
             threads=args.threads,
         )  # fmt: skip
@@ -76,11 +77,11 @@ def run_inspect(args: argparse.Namespace) -> None:
     source = config.open_source({**keys, 'on_error': 'skip'})
     print(f'source     {keys["name"]} {args.src}')
     for folder, part in parts(source).items():
-        facts = prepare.gather(part, args.workers, args.threads)
+        facts = write.gather(part, args.workers, args.threads)
         print('\n'.join(([f'part       {folder}'] if folder else []) + showing.describe(
             facts, part.spec, len(part))))  # fmt: skip
     if keys['name'] == 'folder' and not args.size:
-        found = inspect.summary(args.src, args.split)
+        found = summary.summary(args.src, args.split)
         print(f'suggested  --config.data.size={found.size} --config.data.channels={found.channels}')
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from gan_jax import discovery
 from gan_jax.core import keys, nodes
-from gan_jax.data import audit, geometry
+from gan_jax.data import geometry
 from gan_jax.data.keys import GEOMETRY, PIPELINE
+from gan_jax.data.preparation import audit
 from gan_jax.errors import UserError
 
 PACKAGE = 'gan_jax.data.sources'

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data import audit
+from gan_jax.data.preparation import audit
 from gan_jax.data.protocol import Example, Source
 
 # Sets up to this size are hashed whole. It is no key: a run that is resumed with another cache must

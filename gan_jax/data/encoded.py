@@ -48,7 +48,7 @@ class Encoded:
         if strict and len(seen) > 1:
             raise UserError(mixed(seen))
         (shape, dtype), _ = votes.most_common(1)[0]
-        self.model = seen[shape, dtype]
+        self.reference_name = seen[shape, dtype]
         unknown = 0 if self.labels is None else int((self.labels < 0).sum())
         return image_spec(shape, dtype, self.classes, unknown, self.labels is not None or None)
 
@@ -93,15 +93,15 @@ class Encoded:
         have, want = image.shape, self.spec.shape
         if have[:2] != want[:2]:
             return (
-                f'is {have[0]}x{have[1]}, but {self.model} is {want[0]}x{want[1]}; '
+                f'is {have[0]}x{have[1]}, but {self.reference_name} is {want[0]}x{want[1]}; '
                 f'--config.data.size={min(want[:2])} makes all one size'
             )
         if have[2] != want[2]:
             return (
-                f'has {have[2]} channels, but {self.model} has {want[2]}; '
+                f'has {have[2]} channels, but {self.reference_name} has {want[2]}; '
                 f'--config.data.channels=3 makes all RGB'
             )
-        return f'is {image.dtype}, but {self.model} is {self.spec.dtype}'
+        return f'is {image.dtype}, but {self.reference_name} is {self.spec.dtype}'
 
     def __getitem__(self, index: int) -> Example:
         example = {'image': self.fitted(index, self.trusted(index, self.read))}

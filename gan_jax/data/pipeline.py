@@ -13,8 +13,8 @@ from absl import flags
 
 from gan_jax import kinds
 from gan_jax.core import rng
-from gan_jax.data import audit
 from gan_jax.data.order import positions
+from gan_jax.data.preparation import audit
 from gan_jax.data.protocol import BadExample, Example, Spec, load
 from gan_jax.data.reading import DataSet, Stream, check_labels, read
 from gan_jax.errors import UserError
@@ -59,7 +59,7 @@ class Loader:
 class Pipeline:
     """Deliver batches from any position, and finish them on the device.
 
-    resident: the whole set as numpy arrays, for `prepare` to gather from, or None where batches
+    resident: the whole set as numpy arrays, for `preprocess` to gather from, or None where batches
     carry the images themselves. spec: of the prepared images. len(): the examples of one epoch.
     """
 
@@ -145,7 +145,7 @@ class Pipeline:
         total = sum(len(stream.source) for stream in self.streams)
         return audit.report(bad, total, len(bad) <= audit.LISTED)
 
-    def prepare(self, resident: Any, batch: Any, keys: jax.Array | None) -> dict[str, jax.Array]:
+    def preprocess(self, resident: Any, batch: Any, keys: jax.Array | None) -> dict[str, jax.Array]:
         """Finish a batch on the device: gather, and what each field's kind does; pure.
 
         keys: one per example, typed [b]; None where nothing is random. Returns every field, as
@@ -167,7 +167,7 @@ class Pipeline:
         field = self.source_spec.fields[name]
         kind = kinds.find(field.kind)
         draw = None if keys is None else functools.partial(drawn, keys, stream, name)
-        values = kind.prepare(values, field, draw, self.config)
+        values = kind.preprocess(values, field, draw, self.config)
         return kind.resize(values, self.height) if self.height else values
 
 

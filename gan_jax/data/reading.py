@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data import audit, content
+from gan_jax.data import content
+from gan_jax.data.preparation import audit
 from gan_jax.data.protocol import BadExample, Example, Spec, Subset
 from gan_jax.errors import UserError
 
@@ -87,7 +88,7 @@ def read(source: Any, config: Mapping[str, Any]) -> DataSet:
             resident |= arrays
         elif on_error == 'skip':
             good, bad = audit.find_good(stream.source, config['threads'])
-        audit.settle(bad, n, on_error, audit.warn)
+        audit.raise_or_warn(bad, n, on_error, audit.warn)
         settled.append(Stream(stream.name, Subset(stream.source, good) if bad else stream.source))
     fields = {name: s.source.spec.fields[f] for s in streams for f, name in s.names.items()}
     spec = dataclasses.replace(source.spec, fields=fields)

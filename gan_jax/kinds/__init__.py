@@ -22,9 +22,10 @@ Draw = Callable[[str, bool], jax.Array]
 
 
 class Kind:
-    """Say how fields of a kind are prepared on the device, shown and written; numbers by default.
+    """Say how fields of a kind are preprocessed, shown and written; numbers by default.
 
-    Networks see `prepare`'s output, described by `finished`; `final` is what is shown and written.
+    Networks see what `preprocess` returns on the device, described by `finished`; `final` is
+    what is shown and written.
     """
 
     suffix = '.npy'
@@ -38,7 +39,7 @@ class Kind:
         """Return a finished field at a lower resolution; raise UserError where it has none."""
         raise UserError(f'resolution {resolution} is not allowed: there are no images')
 
-    def prepare(
+    def preprocess(
         self, x: jax.Array, field: 'Field', draw: Draw | None, options: Mapping[str, Any]
     ) -> jax.Array:
         """Return values [B, ...] as networks see them; pure, without `draw` nothing is random."""

@@ -30,7 +30,7 @@ class Audio(kinds.Kind):
         del options
         return kinds.float_field(field, field.shape, '[-1,1]')
 
-    def prepare(
+    def preprocess(
         self,
         x: jax.Array,
         field: 'Field',

@@ -39,7 +39,7 @@ class Image(kinds.Kind):
             raise UserError(f'resolution {resolution} does not divide images of {h}x{w}')
         return kinds.float_field(field, (resolution, w // (h // resolution), c), field.span)
 
-    def prepare(
+    def preprocess(
         self,
         x: jax.Array,
         field: 'Field',

@@ -24,7 +24,7 @@ class Points(kinds.Kind):
         del options
         return kinds.float_field(field, field.shape, '')
 
-    def prepare(
+    def preprocess(
         self,
         x: jax.Array,
         field: 'Field',

@@ -71,7 +71,7 @@ class PhaseRunner(NamedTuple):
     pipeline: pipelines.Pipeline
     program: parallel.Program
     constants: Any
-    prepare: Callable[[Any], Any]
+    preprocess: Callable[[Any], Any]
     example: Any
     zero_metrics: Metrics
 
@@ -80,7 +80,7 @@ class PhaseRunner(NamedTuple):
         raw = self.pipeline.batches(0)
         try:
             for batch in raw:
-                yield self.prepare(batch)
+                yield self.preprocess(batch)
         finally:
             raw.close()
 
@@ -101,7 +101,7 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
         keys = rng.example_keys(
             rng.fold(key, 'data', state.step), jax.tree.leaves(batch)[0].shape[0]
         )
-        prepared = pipeline.prepare(resident, batch, keys)
+        prepared = pipeline.preprocess(resident, batch, keys)
         return run.algorithm.train_step(state, prepared, Context(key, phase))
 
     def advance(state, constants, batch):
@@ -124,10 +124,10 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     found = parallel.shapes(advance, state, constants, example, config.parallel, config.devices)
     program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
     constants = parallel.replicate(constants, run.config.devices)
-    finish = jax.jit(pipeline.prepare)
+    finish = jax.jit(pipeline.preprocess)
 
-    def prepare(batch):
+    def preprocess(batch):
         return finish(constants[0], batch, keys)
 
     zero = zeros(found[1])
-    return PhaseRunner(phase, pipeline, program, constants, prepare, prepare(example), zero)
+    return PhaseRunner(phase, pipeline, program, constants, preprocess, preprocess(example), zero)

@@ -33,7 +33,7 @@ class Validation:
         self.key = rng.fold(run.key, 'validate')
         self.step = jax.jit(
             lambda state, batch, key: run.algorithm.validate(
-                state, self.pipeline.prepare(None, batch, None), key
+                state, self.pipeline.preprocess(None, batch, None), key
             )
         )
 

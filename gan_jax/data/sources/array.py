@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data.arrays import Arrays, channelled
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.in_memory import InMemory, channelled
 from gan_jax.data.keys import COLUMN, FIELDS, LABELS, PATH, PLAIN, RANGE
 from gan_jax.data.protocol import more_fields
 from gan_jax.errors import UserError, unknown
@@ -23,7 +23,7 @@ ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.erro
 KEYS = {**PATH, **COLUMN, **FIELDS, **LABELS, **PLAIN, **RANGE}
 
 
-class Source(Arrays):
+class Source(InMemory):
     """Read path: one .npy, one .npz, or a folder of .npy files, one class each.
 
     An .npz has its images under 'images' (or column) and labels under 'labels' (or what the key

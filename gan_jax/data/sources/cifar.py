@@ -7,9 +7,9 @@ import numpy as np
 
 from gan_jax.core.pickles import unpickle as pickles
 from gan_jax.data import stores
-from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImage
+from gan_jax.data.in_memory import InMemory
 from gan_jax.data.keys import LABELS, PATH, PLAIN, SPLIT
 from gan_jax.errors import UserError
 
@@ -23,7 +23,7 @@ NAMES = ('fine_label_names', 'label_names')
 KEYS = {**PATH, **SPLIT, **LABELS, **PLAIN}
 
 
-class Source(Arrays):
+class Source(InMemory):
     """Read path: an archive (python or binary version), or a folder with its files.
 
     split: 'train' (default) or 'test'. CIFAR-100 has its fine labels.

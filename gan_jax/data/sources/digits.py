@@ -1,13 +1,13 @@
 """The 1,797 handwritten digits of scikit-learn, 8x8 gray, no download (Alpaydin, 1998)."""
 
-from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.in_memory import InMemory
 from gan_jax.data.keys import LABELS, PLAIN
 
 KEYS = {**LABELS, **PLAIN}
 
 
-class Source(Arrays):
+class Source(InMemory):
     """Serve the digits with their labels, scaled from 0..16 to 0..255."""
 
     def __init__(

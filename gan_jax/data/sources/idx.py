@@ -6,8 +6,8 @@ import zlib
 
 import numpy as np
 
-from gan_jax.data.arrays import Arrays
 from gan_jax.data.geometry import Geometry
+from gan_jax.data.in_memory import InMemory
 from gan_jax.data.keys import LABELS, PATH, PLAIN, SPLIT
 from gan_jax.errors import UserError
 
@@ -16,7 +16,7 @@ TYPES = {8: '>u1', 9: '>i1', 11: '>i2', 12: '>i4', 13: '>f4', 14: '>f8'}
 KEYS = {**PATH, **SPLIT, **LABELS, **PLAIN}
 
 
-class Source(Arrays):
+class Source(InMemory):
     """Read path: a file of images, or a folder with images and labels of a split.
 
     split: 'train' (default) or 'test' ('t10k' in the files' names).

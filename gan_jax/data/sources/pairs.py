@@ -6,12 +6,13 @@ import pathlib
 import numpy as np
 
 from gan_jax.core import keys
-from gan_jax.data import domains, images, stores
+from gan_jax.data import images, stores
 from gan_jax.data.geometry import Geometry, Misfit
 from gan_jax.data.images import BadImage
 from gan_jax.data.keys import GEOMETRY, ON_ERROR, PATH, SPLIT
 from gan_jax.data.protocol import BadExample, Example, Field, Spec
 from gan_jax.data.sources.folder import Source as Folder
+from gan_jax.data.sources.unpaired import find
 from gan_jax.errors import UserError
 from gan_jax.files import natural
 
@@ -42,7 +43,7 @@ class Source:
         if direction not in ('AtoB', 'BtoA'):
             raise UserError(f"config.data.direction='{direction}' is not allowed; AtoB or BtoA")
         fit = fit or Geometry()
-        two = domains.find(stores.open_store(path).names, split)
+        two = find(stores.open_store(path).names, split)
         if two is None:
             self.parts: Halves | Matched = Halves(path, split, fit, on_error)
         else:

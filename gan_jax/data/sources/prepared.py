@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data import shards
 from gan_jax.data.keys import PATH
+from gan_jax.data.preparation import shards
 from gan_jax.data.protocol import BadExample, Example, Spec
 from gan_jax.data.sources.unpaired import joined
 from gan_jax.errors import UserError

@@ -206,7 +206,7 @@ def prepared(dataset: str, path: str) -> Any:
     """Return the builder of a data set that is prepared, preparing it where it is not."""
     builder = built(dataset, path)
     if not builder.is_prepared():
-        prepare(builder, dataset)
+        download(builder, dataset)
     return builder
 
 
@@ -260,7 +260,7 @@ def needs(dataset: str, error: ImportError) -> UserError:
     )
 
 
-def prepare(builder: Any, dataset: str) -> None:
+def download(builder: Any, dataset: str) -> None:
     """Download and prepare a data set as array_record, which gives random access."""
     check_network(builder, dataset)
     try:

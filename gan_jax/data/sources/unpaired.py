@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from gan_jax.data import domains, stores
+from gan_jax.data import stores
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.keys import DATASET, GEOMETRY, ON_ERROR, PATH, SPLIT
 from gan_jax.data.protocol import Example, Spec
 from gan_jax.data.sources.folder import Source as Folder
+from gan_jax.data.sources.folder import common_folder
 from gan_jax.data.sources.tfds import Source as Tfds
 from gan_jax.errors import UserError
+from gan_jax.files import natural
 
 KEYS = {**PATH, **DATASET, **SPLIT, **GEOMETRY, **ON_ERROR}
 
@@ -54,11 +56,11 @@ class Source:
 def sides(path: str, split: str) -> tuple[str, str]:
     """Return the folders of the two sets; raises UserError where there are none."""
     names = stores.open_store(path).names
-    two = domains.find(names, split)
+    two = find(names, split)
     if two is None:
         raise UserError(
             f"config.data.path='{path}' has no folders {split}A and {split}B; it has: "
-            f'{domains.folders(names)}'
+            f'{folders(names)}'
         )
     return two
 
@@ -70,3 +72,35 @@ def joined(streams: dict[str, Any]) -> Spec:
         kinds = ', '.join(f'{name} is {s.dtype}' for name, s in specs.items())
         raise UserError(f'the two sets differ in depth: {kinds}')
     return Spec({name: s.fields[s.main] for name, s in specs.items()}, 'b')
+
+
+def layouts(split: str) -> list[tuple[str, str]]:
+    """Return the pairs of folders that may hold the two domains of a split."""
+    pairs = [('A', 'B'), ('a', 'b')]
+    if not split:
+        return pairs + [('trainA', 'trainB')]
+    return [
+        pattern
+        for a, b in pairs
+        for pattern in ((f'{split}{a}', f'{split}{b}'), (f'{split}/{a}', f'{split}/{b}'),
+                        (f'{a}/{split}', f'{b}/{split}'), *(((a, b),) if split == 'train' else ()))
+    ]  # fmt: skip
+
+
+def find(names: list[str], split: str) -> tuple[str, str] | None:
+    """Return the two folders that hold the domains of a split, or None."""
+    top = common_folder(names)
+    for a, b in layouts(split):
+        if any(n.startswith(f'{top}{a}/') for n in names) and any(
+            n.startswith(f'{top}{b}/') for n in names
+        ):
+            return a, b
+    return None
+
+
+def folders(names: list[str]) -> str:
+    """List the folders of a set for a message."""
+    top = common_folder(names)
+    inside = {n[len(top) :].split('/')[0] for n in names if '/' in n[len(top) :]}
+    found = sorted(inside, key=natural)
+    return ', '.join(found[:20]) or 'no folders'

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.data import shards
-from gan_jax.data.audit import read_some
+from gan_jax.data.preparation import shards
+from gan_jax.data.preparation.audit import read_some
 from gan_jax.data.protocol import Example, Spec
 
 JSON = dict[str, Any]

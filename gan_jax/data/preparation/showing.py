@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.facts import Facts
 from gan_jax.data.labels import UNKNOWN
+from gan_jax.data.preparation.facts import Facts
 from gan_jax.data.protocol import Spec
 from gan_jax.data.sources.prepared import Shards
 

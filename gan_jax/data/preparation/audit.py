@@ -78,7 +78,9 @@ def find_good(source: Any, threads: int = 0) -> tuple[np.ndarray, list[BadExampl
     return np.concatenate([g for g, _ in parts]), [error for _, bad in parts for error in bad]
 
 
-def settle(bad: list[BadExample], total: int, on_error: str, say: Callable[[str], None]) -> None:
+def raise_or_warn(
+    bad: list[BadExample], total: int, on_error: str, say: Callable[[str], None]
+) -> None:
     """Raise UserError for bad examples, or say how many are left out if on_error is 'skip'."""
     if on_error not in ('raise', 'skip'):
         raise UserError(f"config.data.on_error='{on_error}' is not allowed; raise or skip")

@@ -9,7 +9,7 @@ from gan_jax import errors
 from gan_jax.data import config, stores
 from gan_jax.data.encoded import spread
 from gan_jax.data.images import BadImage, header
-from gan_jax.data.shards import MANIFEST
+from gan_jax.data.preparation.shards import MANIFEST
 
 # images of a side that a first run can learn; larger ones are scaled down to it
 SIDE = 64

@@ -9,7 +9,7 @@ from gan_jax.data.protocol import Example, Field, image_spec
 from gan_jax.errors import UserError
 
 
-class Arrays:
+class InMemory:
     """Serve images [N, H, W, C] of uint8, uint16 or float32, and more arrays of N rows.
 
     labels: class numbers [N], -1 where unknown; values: further fields by name, as they are.

@@ -13,9 +13,9 @@ from typing import Any
 
 import tqdm
 
-from gan_jax.data import audit, shards, showing
-from gan_jax.data.facts import JSON, Facts, Part, read_part
 from gan_jax.data.labels import UNKNOWN
+from gan_jax.data.preparation import audit, shards, showing
+from gan_jax.data.preparation.facts import JSON, Facts, Part, read_part
 from gan_jax.data.protocol import BadExample, in_order
 from gan_jax.errors import UserError
 from gan_jax.files import replacing
@@ -162,7 +162,7 @@ def finished(path: pathlib.Path, on_error: str) -> JSON | None:
     return None if note['facts']['bad'] and on_error == 'raise' else note
 
 
-def prepare(
+def write_shards(
     source: Any,
     folder: pathlib.Path,
     request: JSON,
@@ -182,14 +182,14 @@ def prepare(
         claim(folder, wanted)
         done = read_json(folder / shards.MANIFEST)
         if done is None:
-            notes = write_shards(source, folder, on_error, workers, threads)
+            notes = write_rest(source, folder, on_error, workers, threads)
             done = finish(folder, wanted, notes, on_error)
     except OSError as error:
         raise UserError(f'cannot write {folder}: {error.strerror or error}') from None
     return done
 
 
-def write_shards(
+def write_rest(
     source: Any, folder: pathlib.Path, on_error: str, workers: int, threads: int
 ) -> list[JSON]:
     """Write the shards that are not finished; return the notes of all."""
@@ -219,7 +219,7 @@ def finish(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str)
     for note in notes:
         facts.merge(Facts.from_json(note['facts']))
     bad = [BadExample(name, reason) for name, reason in facts.bad]
-    audit.settle(bad, wanted['examples'], on_error, audit.warn)
+    audit.raise_or_warn(bad, wanted['examples'], on_error, audit.warn)
     full = [n for n in notes if n['count']]
     known = {int(k): n for k, n in facts.labels.items()}
     unknown = known.pop(UNKNOWN, 0)
