@@ -1,9 +1,7 @@
 """What an example is: one module for each kind, with how it is scaled, shown and written."""
 
 import dataclasses
-import importlib
 import pathlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.errors import UserError, unknown
+from gan_jax import discovery
+from gan_jax.errors import UserError
 from gan_jax.files import replacing
 
 if TYPE_CHECKING:
@@ -76,10 +75,7 @@ def find(name: str) -> Kind:
     Raises:
       UserError: there is none of that name.
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    if name not in names:
-        raise unknown('kind', name, names)
-    return importlib.import_module(f'gan_jax.kinds.{name}').KIND
+    return discovery.find(__name__, name, 'kind').KIND
 
 
 def finished(fields: Mapping[str, 'Field'], options: Mapping[str, Any]) -> dict[str, 'Field']:

@@ -2,10 +2,10 @@
 
 import importlib
 import keyword
-import pkgutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gan_jax import discovery
 from gan_jax.core import keys
 from gan_jax.errors import UserError, unknown
 from gan_jax.metrics.evaluators.protocol import Evaluator
@@ -16,8 +16,8 @@ SHARED = ('protocol',)
 
 def names() -> list[str]:
     """Return the names of all metrics: 'fid-per-class' is in fid_per_class.py, 'is' in is_.py."""
-    modules = (m.name for m in pkgutil.iter_modules(__path__))
-    return sorted(m.rstrip('_').replace('_', '-') for m in modules if m not in SHARED)
+    modules = discovery.names(__name__, but=SHARED)
+    return sorted(m.rstrip('_').replace('_', '-') for m in modules)
 
 
 def find(name: str) -> type[Evaluator]:

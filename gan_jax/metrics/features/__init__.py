@@ -3,10 +3,7 @@
 Each has make(resize, weights, load_run) -> Extractor; see `protocol.Extractor`.
 """
 
-import importlib
-import pkgutil
-
-from gan_jax.errors import unknown
+from gan_jax import discovery
 from gan_jax.metrics.features.protocol import Extractor, LoadRun
 
 # Modules that hold no network.
@@ -15,7 +12,7 @@ SHARED = ('cache', 'extract', 'protocol')
 
 def names() -> list[str]:
     """Return the names of all networks."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in SHARED)
+    return discovery.names(__name__, but=SHARED)
 
 
 def make(name: str, resize: str, weights: str, load_run: LoadRun) -> Extractor:
@@ -27,6 +24,5 @@ def make(name: str, resize: str, weights: str, load_run: LoadRun) -> Extractor:
     Raises:
       UserError: there is no such network, resizer or file.
     """
-    if name not in names():
-        raise unknown('features', name, names())
-    return importlib.import_module(f'{__name__}.{name}').make(resize, weights, load_run)
+    found = discovery.find(__name__, name, 'features', but=SHARED)
+    return found.make(resize, weights, load_run)
