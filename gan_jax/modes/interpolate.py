@@ -23,7 +23,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     Raises:
       UserError: no such run, checkpoint or class, or an algorithm without latent vectors.
     """
-    trained = inference.load(workdir, flags.step)
+    trained = inference.load(workdir, flags.step, flags.maker)
     out = pathlib.Path(flags.out or workdir / 'interpolation')
     walk = trained.interpolate(flags.num, flags.seed, flags.label)
     side = math.isqrt(walk.shape[1])

@@ -21,7 +21,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     Raises:
       UserError: no such run, checkpoint or class.
     """
-    trained = inference.load(workdir, flags.step)
+    trained = inference.load(workdir, flags.step, flags.maker)
     kind, field = trained.kind, trained.field
     out = pathlib.Path(flags.out or workdir / 'generated')
     made = trained.sample(flags.num, flags.seed, flags.label)

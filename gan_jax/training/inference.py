@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_jax import config as configs
 from gan_jax import kinds
-from gan_jax.algorithms.protocol import Frozen, choose_maker
+from gan_jax.algorithms.protocol import Frozen, Maker, choose_maker
 from gan_jax.core import keys, latent, rng
 from gan_jax.core.state import TrainState
 from gan_jax.data import Field, Spec
@@ -29,38 +29,38 @@ CHUNK = 256
 FLAGS = {
     'seed': keys.count(0, 'Seed of the latent vectors.', low=0),
     'label': keys.Key(None, 'count', 'Class of the images; of random classes by default.', low=0),
+    'maker': keys.text('', 'What is sampled, where the algorithm makes several things.'),
     'step': keys.Key(None, 'count', 'Step of the checkpoint; the newest by default.', low=0),
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """Hold a trained model: its config, data spec, algorithm, state and step."""
+    """Hold a trained model: its config, data spec, algorithm, state, step, and the maker in use."""
 
     config: ml_collections.ConfigDict
     spec: Spec
     algorithm: Any
     state: TrainState
     step: int
+    maker_name: str = ''
 
-    def sample(
-        self, n: int, seed: int = 0, label: int | None = None, maker: str = ''
-    ) -> np.ndarray:
-        """Return n images, uint8 [n, H, W, C], by the averaged networks.
+    def sample(self, n: int, seed: int = 0, label: int | None = None) -> np.ndarray:
+        """Return n examples, such as images uint8 [n, H, W, C], by the averaged networks.
 
-        Image i depends on the seed and i alone. `label` is the class of all images; without one a
-        conditional model draws classes at random. `maker` says which of several makes them.
+        Example i depends on the seed and i alone. `label` is the class of all; without one a
+        conditional model draws classes at random.
 
         Raises:
-          UserError: there is no such class or maker, or it needs images to start from.
+          UserError: there is no such class or maker, or it needs examples to start from.
         """
-        chosen = choose_maker(self.algorithm, maker)
-        if chosen.given:
-            needs = ', '.join(chosen.given)
-            raise UserError(f'{self.config.algorithm} makes images of given ones ({needs}) alone')
+        maker = self.maker
+        if maker.given:
+            needs = ', '.join(maker.given)
+            raise UserError(f'{self.config.algorithm} makes examples of given ones ({needs}) alone')
         size = min(n, CHUNK)
         labels = self._labels(size, label)
-        draw = jax.jit(chosen.make, static_argnums=2)
+        draw = jax.jit(maker.make, static_argnums=2)
         keys = (jax.random.fold_in(rng.root(seed), i) for i in range(-(-n // size)))
         chunks = [self._final(draw(self.state, key, size, {}, labels)) for key in keys]
         return np.concatenate(chunks)[:n]
@@ -75,7 +75,7 @@ class Trained:
         Raises:
           UserError: the algorithm has no latents, or there is no such class.
         """
-        spaces = choose_maker(self.algorithm).spaces
+        spaces = self.maker.spaces
         if not spaces:
             raise UserError(f'algorithm={self.config.algorithm!r} has no latents to interpolate')
         space = next(iter(spaces.values()))
@@ -104,21 +104,28 @@ class Trained:
         return np.full(n, label, np.int32)
 
     @property
+    def maker(self) -> Maker:
+        """Return the maker in use; raise UserError where it is not said which of several."""
+        return choose_maker(self.algorithm, self.maker_name)
+
+    @property
     def field(self) -> Field:
-        """Return what the model makes, as its networks see it."""
-        return self.spec.fields[self.spec.main]
+        """Return what the maker makes, as networks see it."""
+        return self.spec.fields[self.maker.field]
 
     @property
     def kind(self) -> kinds.Kind:
-        """Return the kind of what the model makes."""
+        """Return the kind of what the maker makes."""
         return kinds.find(self.field.kind)
 
     def _final(self, made: jax.Array) -> np.ndarray:
         return self.kind.final(np.asarray(made), self.field)
 
 
-def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
+def load(workdir: str | pathlib.Path, step: int | None = None, maker: str = '') -> Trained:
     """Load the model of a run's folder, of its newest sound checkpoint or of one step.
+
+    maker: which of the things that the algorithm can make is sampled; needed where it has several.
 
     Raises:
       UserError: the folder has no run, an older version's, no checkpoint, or none of that step.
@@ -135,7 +142,7 @@ def load(workdir: str | pathlib.Path, step: int | None = None) -> Trained:
         algorithm = configs.algorithm(config).build(resolved, spec)
         shapes = jax.eval_shape(algorithm.init, rng.root(0))
         step, state, _ = checkpoints.restore(shapes, step)
-    return Trained(config, spec, algorithm, jax.device_put(state), step)
+    return Trained(config, spec, algorithm, jax.device_put(state), step, maker)
 
 
 def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:
