@@ -192,7 +192,7 @@ def test_unpaired_sets_are_two_streams(tmp_path):
     batch = next(batches)
     batches.close()
     assert batch['a'].shape == (4, 8, 8, 3) and (batch['a'] < 3).all() and (batch['b'] > 99).all()
-    with pytest.raises(UserError, match='has no folders testA and testB; it has: trainA, trainB'):
+    with pytest.raises(UserError, match='has no folders testA and testB; available: trainA, trainB'):
         opened(name='unpaired', path=str(folder), split='test')
 
 
@@ -225,7 +225,7 @@ def test_npz_and_a_folder_of_npy(tmp_path):
     np.savez(tmp_path / 'set.npz', images=pixels, labels=np.asarray([0, 2, 1, 1]))
     source = opened(name='array', path=str(tmp_path / 'set.npz'))
     assert source.spec.num_classes == 3 and int(source[1]['label']) == 2
-    with pytest.raises(UserError, match="no array 'pictures'; it has: images, labels"):
+    with pytest.raises(UserError, match="no array 'pictures'; available: images, labels"):
         opened(name='array', path=str(tmp_path / 'set.npz'), column='pictures')
     (tmp_path / 'set.npz').unlink()
     np.save(tmp_path / 'cat.npy', pixels)

@@ -12,6 +12,7 @@ from scipy.io import wavfile
 import launch
 from gan_jax import data, kinds
 from gan_jax.data import pipeline
+from gan_jax.data.preparation import showing, write
 from gan_jax.errors import UserError
 from gan_jax.training import inference
 
@@ -79,6 +80,20 @@ def test_flac_without_its_library_names_the_extra(sounds, monkeypatch):
     (sounds / 'high/0.flac').write_bytes(b'fLaC')
     with pytest.raises(UserError, match=r"pip install 'gan_jax\[sound\]'"):
         opened(name='sound', path=str(sounds))
+
+
+@pytest.mark.parametrize('name', ['points', 'sound'])
+def test_other_kinds_are_prepared_and_described(name, sounds, tmp_path, capsys):
+    keys = {'points': {'examples': 50}, 'sound': {'path': str(sounds), 'length': 400}}[name]
+    source = opened(name=name, **keys)
+    write.write_shards(source, tmp_path / 'set', {'source': name})
+    again = opened(name='prepared', path=str(tmp_path / 'set'))
+    assert again.spec == source.spec and data.digest(again) == data.digest(source)
+    with Image.open(tmp_path / 'set' / 'preview.png') as picture:
+        assert len(np.unique(np.asarray(picture))) == 2
+    lines = showing.describe(write.gather(source), source.spec, len(source))
+    shape = {'points': '2 (points), float32', 'sound': '400x1 (audio), int16'}[name]
+    assert f'shape      {shape}' in lines
 
 
 def test_sound_survives_the_device_and_the_file(tmp_path):

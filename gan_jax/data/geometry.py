@@ -152,10 +152,7 @@ def make(
 ) -> Geometry:
     """Build a Geometry from the keys of config.data; raises UserError for bad values."""
     if resize not in FILTERS:
-        raise errors.UserError(
-            f"config.data.resize='{resize}' is no filter{errors.nearest(resize, FILTERS)}; "
-            f'there are: {", ".join(FILTERS)}'
-        )
+        raise errors.unknown('config.data.resize', resize, FILTERS)
     if channels not in (0, *MODES):
         raise errors.UserError(
             f'config.data.channels={channels} is not allowed; 0 as they are, 1 gray, '

@@ -88,7 +88,7 @@ def shape_of(data: Any) -> tuple[int, int, int]:
     shape = tfds_shape(data.dataset) if data.name == 'tfds' else None
     if shape is None:
         raise UserError(
-            f'the size of the images of data.name={data.name!r} is not known without reading them:'
+            f'the size of the images of data.name={data.name!r} is unknown without reading them:'
             ' give --shape=HxWxC, or set config.data.size'
         )
     return (*shape[:2], channels or shape[2])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
+from gan_jax import kinds, pictures
 from gan_jax.data.labels import UNKNOWN
 from gan_jax.data.preparation.facts import Facts
 from gan_jax.data.protocol import Spec
@@ -39,6 +40,11 @@ def preview(folder: pathlib.Path) -> None:
     source = Shards(folder)
     spread = np.unique(np.linspace(0, len(source) - 1, min(SHOWN, len(source))).astype(int))
     batch = source.batch(spread)
+    if not source.spec.images:
+        field = source.spec.fields[source.spec.main]
+        shown = kinds.find(field.kind).picture(batch[source.spec.main], field)
+        pictures.save_png(folder / 'preview.png', shown)
+        return
     parts = [visible(batch[name]) for name in source.spec.images]
     channels = max(p.shape[-1] for p in parts)
     parts = [np.repeat(p, channels // p.shape[-1], axis=-1) for p in parts]
@@ -62,12 +68,19 @@ def histogram(sizes: Mapping[str, int], path: pathlib.Path) -> None:
     figure.savefig(path, dpi=100)
 
 
+def shape_of(spec: Spec) -> str:
+    """Return the shape of what a set is of, for people."""
+    if not spec.images:
+        return f'{"x".join(map(str, spec.shape))} ({spec.fields[spec.main].kind})'
+    h, w, c = spec.shape
+    return f'{h}x{w}, {c} channels'
+
+
 def describe(facts: Facts, spec: Spec, examples: int) -> list[str]:
     """Put facts into lines for people."""
-    h, w, c = spec.shape
     lines = [
         f'examples   {facts.count} of {examples}',
-        f'shape      {h}x{w}, {c} channels, {spec.dtype}',
+        f'shape      {shape_of(spec)}, {spec.dtype}',
     ]
     if facts.sizes:
         common = ', '.join(f'{size} ({n})' for size, n in facts.sizes.most_common(5))
@@ -83,7 +96,7 @@ def describe(facts: Facts, spec: Spec, examples: int) -> list[str]:
     lines += [
         f'{name:10} {field.kind}, {field.dtype} {list(field.shape)}'
         for name, field in spec.fields.items()
-        if field.kind not in ('image', 'label')
+        if field.kind not in ('image', 'label') and name != spec.main
     ]
     for name, values in facts.moments().items():
         mean, deviation = (' '.join(f'{x:.2f}' for x in values[key]) for key in ('mean', 'std'))

@@ -237,8 +237,10 @@ def finish(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str)
     }
     write_json(folder / shards.MANIFEST, manifest)
     showing.preview(folder)
-    h, w = shards.spec_of(manifest).shape[:2]
-    showing.histogram(facts.sizes or {f'{h}x{w}': facts.count}, folder / 'sizes.png')
+    spec = shards.spec_of(manifest)
+    if spec.images:
+        h, w = spec.shape[:2]
+        showing.histogram(facts.sizes or {f'{h}x{w}': facts.count}, folder / 'sizes.png')
     for left in (folder / PLAN, *((folder / n['name']).with_suffix('.json') for n in notes)):
         left.unlink(missing_ok=True)
     return manifest

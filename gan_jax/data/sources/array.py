@@ -123,7 +123,7 @@ def read_npz(path: pathlib.Path, column: str, labels: str) -> Found:
             key = column or next((k for k in IMAGE_KEYS if k in file.files), '')
             if key not in file.files:
                 raise UserError(
-                    f"{path} has no array '{column or IMAGE_KEYS[0]}'; it has: "
+                    f"{path} has no array '{column or IMAGE_KEYS[0]}'; available: "
                     f'{", ".join(file.files)}; say which by --config.data.column='
                 )
             label = label_key(file.files, key, labels)

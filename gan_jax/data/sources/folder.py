@@ -78,7 +78,7 @@ def prefix_of(names: list[str], split: str, path: str) -> str:
         return prefix
     raise UserError(
         f"config.data.split='{split}' is no folder of {path}{nearest(split, there)}; "
-        f'there are: {", ".join(there[:20]) or "none"}'
+        f'available: {", ".join(there[:20]) or "none"}'
     )
 
 

@@ -168,5 +168,5 @@ def column_of(features: Any, kind: str, column: str, name: str) -> str:
     if kinds.get(found) != kind:
         there = ', '.join(f'{key} ({k})' for key, k in kinds.items())
         wanted = f"config.data.column='{column}' is no" if column else 'there is no'
-        raise UserError(f"'{name}': {wanted} column of images; there are: {there}")
+        raise UserError(f"'{name}': {wanted} column of images; available: {there}")
     return found

@@ -175,7 +175,7 @@ def image_of(features: Mapping[str, Any], column: str, dataset: str) -> str:
     """Return the name of the wanted image feature, or of the first; raises UserError."""
     found = [name for name, feature in features.items() if kind(feature) == 'Image']
     if not found:
-        raise UserError(f"data set '{dataset}' has no images; it has: {', '.join(features)}")
+        raise UserError(f"data set '{dataset}' has no images; available: {', '.join(features)}")
     if column and column not in found:
         raise errors.unknown('config.data.column', column, found)
     return column or found[0]

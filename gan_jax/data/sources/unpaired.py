@@ -59,7 +59,7 @@ def sides(path: str, split: str) -> tuple[str, str]:
     two = find(names, split)
     if two is None:
         raise UserError(
-            f"config.data.path='{path}' has no folders {split}A and {split}B; it has: "
+            f"config.data.path='{path}' has no folders {split}A and {split}B; available: "
             f'{folders(names)}'
         )
     return two
