@@ -5,8 +5,8 @@ python launch.py --config=configs/dcgan_celeba.py
 The data comes from tensorflow-datasets; of a folder or zip of the images:
 --config.data.name=folder --config.data.path=img_align_celeba.zip
 
-25 epochs of 2,543 steps, for a GPU. 1,600 steps on 5,000 of the faces showed eyes, nose and mouth in
-place (docs/results.md).
+25 epochs of 2,543 steps, for a GPU. 1,600 steps on 5,000 of the faces showed eyes, nose and mouth
+in place (docs/results.md).
 """
 
 from gan_jax import config as configs

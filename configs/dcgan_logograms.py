@@ -3,7 +3,8 @@
 python launch.py --config=configs/dcgan_logograms.py --config.data.path=FOLDER_OR_ZIP
 
 1,200 steps of ten real and ten fake images in one batch, eight minutes on two CPU cores: rings with
-splashes of ink, many alike (docs/results.md); 38 images are few, and the model remembers them. --mode=interpolate makes the video.
+splashes of ink, many alike (docs/results.md); 38 images are few, and the model remembers them.
+--mode=interpolate makes the video.
 """
 
 from gan_jax import config as configs

@@ -192,7 +192,7 @@ def test_unpaired_sets_are_two_streams(tmp_path):
     batch = next(batches)
     batches.close()
     assert batch['a'].shape == (4, 8, 8, 3) and (batch['a'] < 3).all() and (batch['b'] > 99).all()
-    with pytest.raises(UserError, match='has no folders testA and testB; available: trainA, trainB'):
+    with pytest.raises(UserError, match='no folders testA and testB; available: trainA, trainB'):
         opened(name='unpaired', path=str(folder), split='test')
 
 
