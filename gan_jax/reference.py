@@ -6,8 +6,12 @@ python -m gan_jax.reference > docs/config.md
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gan_jax import algorithms, models
+from gan_jax import config as configs
+from gan_jax.core import keys
 from gan_jax.core.keys import Key
 from gan_jax.core.nodes import AnyOf, Named
+from gan_jax.metrics import options
 
 HEAD = """# Config keys
 
@@ -20,11 +24,12 @@ that part alone. Kinds: a *duration* or *period* is '200kimg', '30ep' or '500st'
 number or a schedule; 'each' takes one value, or a tuple of one for each layer.
 """
 TITLES = '| key | default | kind | resume | meaning |\n|---|---|---|---|---|'
+WITH = '| key | default | kind | resume | meaning | with |\n|---|---|---|---|---|---|'
 
 
-def lines(keys: Mapping[str, Key], prefix: str) -> Iterator[str]:
+def lines(found: Mapping[str, Key], prefix: str) -> Iterator[str]:
     """Yield two lines of help for each key."""
-    for name, key in keys.items():
+    for name, key in found.items():
         yield f'{prefix}{name}={key.default!r}: {key.allowed()}'
         yield f'    {key.help}' + resume(key)
 
@@ -34,29 +39,87 @@ def resume(key: Key) -> str:
     return '' if key.learns else ' May change on resume.'
 
 
-def sections(keys: Any, prefix: str = '', title: str = '') -> Iterator[tuple[str, list[str]]]:
-    """Yield (title, rows of a table) of the keys at each level, for every part by name."""
-    if isinstance(keys, Named | AnyOf):
-        if isinstance(keys, Named):
-            own = Key(keys.default, 'choice', keys.help, choices=keys.names)
-            yield title, [row(prefix + keys.key, own)]
-        yield from _parts(keys, prefix)
-        return
-    rows = [row(prefix + name, key) for name, key in keys.items() if isinstance(key, Key)]
-    if rows:
-        yield title, rows
-    for name, key in keys.items():
-        if not isinstance(key, Key):
-            yield from sections(key, f'{prefix}{name}.', title)
+def document() -> str:
+    """Return docs/config.md."""
+    return '\n\n'.join([HEAD.rstrip(), *rooms(), *networks()]) + '\n'
 
 
-def _parts(keys: Named | AnyOf, prefix: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the sections of every part that a name can stand for."""
-    for name in filter(None, keys.names()):
-        if isinstance(keys, Named):
-            yield from sections(keys.of(name), prefix, f'{prefix}{keys.key}={name}')
-        else:
-            yield from sections(keys.of(name), f'{prefix}{name}.', f'{prefix}{name}')
+def rooms() -> Iterator[str]:
+    """Yield the keys of every run, of every algorithm, and of every part that some of them name."""
+    common = {**configs.COMMON, 'eval': {**configs.COMMON['eval'], **options.of_a_run()}}
+    common = {configs.KEYS.key: _name_of(configs.KEYS), **common}
+    chapters = {'Every run': common} | {
+        f'`algorithm={name}`': algorithms.find(name).KEYS for name in algorithms.names()
+    }
+    found: dict[tuple[str, ...], tuple[list[str], Named | AnyOf]] = {}
+    for title, declared in chapters.items():
+        yield section(title, table(_keys(declared)))
+        for place, part in _parts(declared):
+            places = found.setdefault(_identity(part), ([], part))[0]
+            places += [place] if place not in places else []
+    for places, part in found.values():
+        yield section(part.help.rstrip('.'), *_room(places, part))
+
+
+def networks() -> Iterator[str]:
+    """Yield the keys of every network, whichever part of a model it is."""
+    for name in filter(None, models.classes()):
+        cls = models.network('', '', name)
+        yield section(f'Network `{name}`', table(keys.of(cls, but=models.GIVEN)))
+
+
+def section(title: str, *paragraphs: str) -> str:
+    """Return a titled section, empty without paragraphs."""
+    return '\n\n'.join([f'## {title}', *filter(None, paragraphs)])
+
+
+def table(found: Mapping[str, Key]) -> str:
+    """Return a table of keys, '' for none."""
+    return '\n'.join([TITLES, *(row(name, key) for name, key in found.items())] if found else [])
+
+
+def _identity(part: Named | AnyOf) -> tuple[str, ...]:
+    own = _keys(part.of(part.default)) if isinstance(part, Named) else ()
+    return (part.help, *part.names(), *own)
+
+
+def _keys(declared: Any, prefix: str = '') -> dict[str, Key]:
+    """Return the keys of nested declarations, without those that depend on a name."""
+    found: dict[str, Key] = {}
+    for name, key in declared.items():
+        if isinstance(key, Key):
+            found[prefix + name] = key
+        elif isinstance(key, Mapping):
+            found |= _keys(key, f'{prefix}{name}.')
+    return found
+
+
+def _parts(declared: Any, prefix: str = '') -> Iterator[tuple[str, Named | AnyOf]]:
+    """Yield (dotted name, declaration) of what depends on a name."""
+    for name, key in declared.items():
+        if isinstance(key, Named | AnyOf):
+            yield prefix + name, key
+        elif isinstance(key, Mapping):
+            yield from _parts(key, f'{prefix}{name}.')
+
+
+def _room(places: list[str], part: Named | AnyOf) -> Iterator[str]:
+    """Yield the keys of parts that a name stands for, each with the names that have it."""
+    yield f'Keys below {", ".join(f"`{place}`" for place in places)}.'
+    names = list(part.names())
+    owners: dict[tuple[str, Key], list[str]] = {}
+    for name in names:
+        prefix = '' if isinstance(part, Named) else f'{name}.'
+        for key, declared in _keys(part.of(name), prefix).items():
+            owners.setdefault((key, declared), []).append(name)
+    rows = [] if isinstance(part, AnyOf) else [(part.key, _name_of(part), 'all')]
+    for (key, declared), having in owners.items():
+        rows.append((key, declared, 'all' if having == names else ', '.join(having)))
+    yield '\n'.join([WITH, *(f'{row(key, declared)} {having} |' for key, declared, having in rows)])
+
+
+def _name_of(part: Named) -> Key:
+    return Key(part.default, 'choice', part.help, choices=part.names)
 
 
 def row(name: str, key: Key) -> str:
@@ -65,3 +128,7 @@ def row(name: str, key: Key) -> str:
     said = key.help if not key.choices else f'{key.help} One of {", ".join(key.options())}.'
     default = str(key.default).replace('|', '\\|') if key.default != '' else "''"
     return f'| `{name}` | `{default}` | {kind} | {"no" if key.learns else "yes"} | {said} |'
+
+
+if __name__ == '__main__':
+    print(document(), end='')

@@ -60,7 +60,7 @@ def train(
     run = open_run(config, source)
     config = run.config
     if parallel.is_main_process():
-        open_workdir(workdir, config, run.seen)
+        open_workdir(workdir, config, run.about)
     parallel.barrier('workdir')
     keep_every = Every.parse(config.checkpoint.keep_every, 'checkpoint.keep_every', len(run.source))
     with (

@@ -351,3 +351,11 @@ def test_a_full_disk_ends_the_run_and_what_was_saved_is_kept(straight, tmp_path,
             train.train(runs.small(), tmp_path / 'run')
     assert runs.steps(tmp_path / 'run') == [20]
     assert runs.trained(runs.small(), tmp_path / 'run') == straight[1]
+
+
+def test_another_duration_is_refused_where_phases_depend_on_it(toys, tmp_path):
+    config, _ = config_of('phases')
+    runs.trained(config, tmp_path)
+    config.duration = '90st'
+    with pytest.raises(UserError, match=r'which may not change: phase .* at 720 images, not 480'):
+        train.train(config, tmp_path)

@@ -236,3 +236,14 @@ def test_a_conditional_network_has_the_defaults_of_the_plain_one(part):
     plain = models.fields(getattr(models.find('dcgan'), part), {})
     conditional = models.fields(getattr(models.find('cgan'), part), {})
     assert conditional == {**plain, 'embed': 50}
+
+
+def test_parts_of_a_model_come_from_any_file():
+    node = models.node(g='dcgan.Generator', d={'name': 'mlp.Discriminator', 'hidden': (4,)})
+    assert node['name'] == 'dcgan' and 'widths' in node['g'] and node['d']['hidden'] == (4,)
+    g, d = models.build(node, 'g', (32, 32, 1)), models.build(node, 'd', (32, 32, 1))
+    assert type(g) is dcgan.Generator and type(d) is mlp.Discriminator
+    with pytest.raises(UserError, match=r"unknown model\.d\.name 'mlp\.Critic'.*; available: auto"):
+        models.node('dcgan', g={}, d='mlp.Critic')
+    with pytest.raises(UserError, match=r"unknown key 'model\.d\.widths'; available: model\.d"):
+        models.node('dcgan', g={}, d={'name': 'mlp.Discriminator', 'widths': (4,)})

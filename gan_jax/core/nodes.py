@@ -199,7 +199,9 @@ def unknown_key(keys: Keys, config: Any, dotted: str, prefix: str = '') -> UserE
         return unknown_key(declared[name], config.get(name, {}), rest, f'{prefix}{name}.')
     there = list(keys.names()) if isinstance(keys, AnyOf) else list(declared)
     if isinstance(keys, Named):
-        readers = [other for other in keys.names() if other and name in keys.of(other)]
+        # A part that is '' by default can be any class there is: too many to list.
+        others = keys.names() if keys.default else ()
+        readers = [other for other in others if name in keys.of(other)]
         if readers:
             return UserError(
                 f"key '{prefix}{name}' is not read with {prefix}{keys.key}="

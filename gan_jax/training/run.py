@@ -32,15 +32,16 @@ class Run(NamedTuple):
     due: dict[str, Every]
     examples: Callable[[], data.DataSet]
 
-    def seen(self) -> dict[str, Any]:
-        """Return what tells this run's data from other data, as JSON."""
+    def about(self) -> dict[str, Any]:
+        """Return what a resumed run must have in common beside the config, as JSON."""
         spec = self.source.spec.to_json()
-        return {
+        data = {
             'length': len(self.source),
             'fields': spec['fields'],
             'classes': spec['classes'],
             'content': self.examples().digest,
         }
+        return {'data': data, 'phases': [phase._asdict() for phase in self.algorithm.phases()]}
 
 
 def open_run(config: Any, source: data.Source | None = None) -> Run:

@@ -35,27 +35,28 @@ class Interrupted(Exception):
 
 
 def open_workdir(
-    workdir: pathlib.Path, config: Any, seen: Callable[[], dict[str, Any]] = dict
+    workdir: pathlib.Path, config: Any, about: Callable[[], dict[str, Any]] = dict
 ) -> pathlib.Path:
     """Make a run's folder, or check that the run in it has the same config and the same data.
 
-    Keys that do not change what is learnt may differ, with a warning. `seen` tells the data's
-    length, fields, classes and digest, as JSON; it may have to read the data.
+    Keys that do not change what is learnt may differ, with a warning. `about` tells, as JSON, the
+    run's phases and its data's length, fields, classes and digest; it may have to read the data.
 
     Raises:
-      UserError: the folder cannot be written, or holds a run of another config, of other data, or
-        of an older version.
+      UserError: the folder cannot be written, or holds a run of another config, of other phases, of
+        other data, or of an older version.
     """
     path = workdir / 'config.json'
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         if path.exists():
             _compare(workdir, read_config(workdir), config)
-        data = seen()
+        run = {'format': FORMAT, **about()}
         if path.exists():
-            _compare_data(workdir, read_json(workdir / 'run.json')['data'], data)
-        about = {'format': FORMAT, 'data': data}
-        new = ((workdir / 'run.json', about), (path, json.loads(config.to_json_best_effort())))
+            old = read_json(workdir / 'run.json')
+            _compare_data(workdir, old.get('data', {}), run.get('data', {}))
+            _compare_phases(workdir, old.get('phases', []), run.get('phases', []))
+        new = ((workdir / 'run.json', run), (path, json.loads(config.to_json_best_effort())))
         for file, content in new:
             if read_json(file) != content:
                 write_json(file, content)
@@ -116,6 +117,17 @@ def _compare_data(workdir: pathlib.Path, old: dict[str, Any], new: dict[str, Any
             f'{", ".join(said) or "the same number of examples, but other content"}; take another '
             '--workdir, or the data that it was begun with'
         )
+
+
+def _compare_phases(workdir: pathlib.Path, old: list[Any], new: list[Any]) -> None:
+    """Refuse another duration where phases depend on it: all but the end of the last are fixed."""
+    for was, now in zip(old[:-1], new[:-1], strict=False):
+        if was != now:
+            raise UserError(
+                f'workdir={str(workdir)!r} holds a run whose phases depend on its duration, which '
+                f"may not change: phase '{now['name']}' would end at {now['images']} images, not "
+                f'{was["images"]}'
+            )
 
 
 def _short(value: Any) -> str:
