@@ -50,8 +50,7 @@ def stepper(**changes):
     return measure.Stepper(open_run(config(**changes), synthetic.Source((4, 4, 1))))
 
 
-@pytest.mark.parametrize('backend', ['pmap', 'shard_map'])
-@pytest.mark.parametrize('resident', [0, 64])
+@pytest.mark.parametrize(('backend', 'resident'), [('pmap', 64), ('shard_map', 0)])
 def test_nothing_moves_to_the_device_but_what_is_placed(monkeypatch, backend, resident):
     found = stepper(parallel=backend, **{'data.device_cache_mb': resident})
     found.call(2)

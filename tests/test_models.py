@@ -12,6 +12,8 @@ from conftest import ROOT
 from gan_jax import models
 from gan_jax.errors import UserError
 from gan_jax.models import cgan, dcgan, mlp
+from gan_jax.nn import resample
+from gan_jax.nn.norm import NORMS
 
 KERAS = {'weight_init': 'glorot', 'norm_momentum': 0.99, 'norm_eps': 1e-3, 'bias': True}
 KERAS = KERAS | {'out_bias': True}
@@ -139,9 +141,13 @@ def test_any_multiple_of_a_power_of_two_is_made_and_read(size, layers):
     assert logits.shape == (2,)
 
 
-@pytest.mark.parametrize('up', ['conv_transpose', 'nearest_conv', 'bilinear_conv', 'pixelshuffle'])
-@pytest.mark.parametrize('down', ['strided_conv', 'avgpool', 'maxpool'])
-@pytest.mark.parametrize('norm', ['batch', 'instance', 'layer', 'pixel', 'none'])
+UP, DOWN = tuple(resample.UP), ('strided_conv', *resample.POOL)
+# each way up and each way down with each norm
+SWITCHES = [(up, DOWN[(i + j) % len(DOWN)], norm)
+            for i, up in enumerate(UP) for j, norm in enumerate(NORMS)]  # fmt: skip
+
+
+@pytest.mark.parametrize(('up', 'down', 'norm'), SWITCHES)
 def test_switches_combine(up, down, norm):
     options = {'shape': (16, 24, 1), 'widths': (4, 6), 'norm': norm, 'weight_init': 'equalized'}
     g, d = dcgan.Generator(up=up, **options), dcgan.Discriminator(down=down, **options)
