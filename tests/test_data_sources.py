@@ -368,7 +368,7 @@ def test_tfds_mnist_is_the_original(data_file):
 
 
 def test_tfds_that_needs_tensorflow_names_the_extra(tmp_path, monkeypatch):
-    from gan_jax.data.sources import tfds
+    from gan_jax.data.preparation.download import download
 
     class Builder:
         url_infos = ()
@@ -377,7 +377,7 @@ def test_tfds_that_needs_tensorflow_names_the_extra(tmp_path, monkeypatch):
             raise ImportError('no', name='tensorflow')
 
     with pytest.raises(UserError, match=r"tensorflow: pip install 'gan_jax\[prepare\]'"):
-        tfds.download(Builder(), 'celeb_a')
+        download(Builder(), 'celeb_a')
 
 
 REAL = [

@@ -19,7 +19,7 @@ from PIL import Image
 import launch
 from gan_jax import data
 from gan_jax.data import config
-from gan_jax.data.sources import tfds as tfds_source
+from gan_jax.data.preparation import download
 from gan_jax.errors import UserError
 
 FACES = {'train': 5, 'validation': 2, 'test': 2}
@@ -158,11 +158,11 @@ def test_without_a_network_nothing_is_retried(tmp_path, monkeypatch):
     def unreachable(request, timeout):
         raise urllib.error.URLError('no network')
 
-    def download(*args, **keys):
+    def start(*args, **keys):
         raise AssertionError('downloads')
 
     monkeypatch.setattr(urllib.request, 'urlopen', unreachable)
-    monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', download)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', start)
     message = (
         r"'mnist' is not prepared .* and storage.googleapis.com cannot be reached .*: no network"
     )
@@ -181,5 +181,5 @@ def test_a_server_that_says_no_is_reached_and_a_closed_port_is_not():
     with http.server.HTTPServer(('127.0.0.1', 0), No) as server:
         url = f'http://127.0.0.1:{server.server_port}/set.zip'
         threading.Thread(target=server.handle_request).start()
-        assert tfds_source.reach(url) == ''
-    assert 'refused' in tfds_source.reach(url)
+        assert download.reach(url) == ''
+    assert 'refused' in download.reach(url)
