@@ -10,7 +10,7 @@ MY_IMAGES` prints what is seen; `prepare` decodes a large set once.
 from gan_jax import config as configs
 from gan_jax import models
 from gan_jax.data import geometry
-from gan_jax.data import inspect as inspection
+from gan_jax.data.preparation import summary
 
 
 def get_config():
@@ -28,7 +28,7 @@ def get_config():
 
 def complete(config):
     """Fill in what was left open, from a look at the images."""
-    seen = inspection.summary(config.data.path, config.data.split)
+    seen = summary.summary(config.data.path, config.data.split)
     config.data.name = seen.name
     config.data.size = config.data.size or seen.size
     config.data.channels = config.data.channels or seen.channels

@@ -15,7 +15,7 @@ from ml_collections import config_flags
 
 from gan_jax import config as configs
 from gan_jax import modes, reference
-from gan_jax.core import keys, nodes
+from gan_jax.core import allowed, keys, nodes
 from gan_jax.errors import UserError, unknown
 
 DEFAULT = 'configs/mlp_digits.py'
@@ -35,8 +35,6 @@ DEFINE: dict[str, Callable[..., Any]] = {
     'names': flags.DEFINE_list,
     'flag': flags.DEFINE_boolean,
 }
-
-
 # Kinds of keys that can be schedules.
 MOVING = ('value', 'moving duration')
 
@@ -184,7 +182,7 @@ def prepare(path: pathlib.Path, given: Mapping[str, str]) -> Any:
     for key, value in sorted(set_keys.items(), key=lambda item: item[0].count('.')):
         parent, _, leaf = key.rpartition('.')
         declared = nodes.reach(configs.KEYS, config, parent) if parent else configs.KEYS
-        if isinstance(declared, keys.Key) and declared.kind in MOVING and leaf in keys.SCHEDULE:
+        if isinstance(declared, keys.Key) and declared.kind in MOVING and leaf in allowed.SCHEDULE:
             _schedule(config, parent)
             continue
         named = isinstance(declared, nodes.Named) and declared.key == leaf
@@ -199,7 +197,7 @@ def _schedule(config: Any, key: str) -> None:
     """Let a number of the config be a schedule, whose keys can then be set."""
     parent_key, _, leaf = key.rpartition('.')
     parent = configs.node(config, parent_key)
-    if not keys.nested(parent[leaf]):
+    if not allowed.nested(parent[leaf]):
         ends = {'first': parent[leaf], 'final': parent[leaf]}
         with parent.ignore_type():
             parent[leaf] = {**ends, 'start': '0img', 'stop': '0img', 'shape': 'linear'}

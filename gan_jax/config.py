@@ -6,7 +6,7 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import algorithms, data
-from gan_jax.core import keys, nodes, optim
+from gan_jax.core import allowed, keys, nodes, optim
 from gan_jax.core.duration import Duration
 from gan_jax.data.config import KEYS as DATA
 from gan_jax.errors import UserError
@@ -106,7 +106,7 @@ def resolve(config: ConfigDict, epoch: int) -> ConfigDict:
     for name, key in nodes.flat(KEYS, resolved):
         parent_key, _, leaf = name.rpartition('.')
         parent = node(resolved, parent_key)
-        inside = keys.nested(parent[leaf])
+        inside = allowed.nested(parent[leaf])
         for part in DURATIONS.get((key.kind, inside), ()):
             place, at = (parent[leaf], part) if inside else (parent, leaf)
             if at in place:
@@ -120,7 +120,9 @@ def differences(old: ConfigDict, new: ConfigDict) -> tuple[list[str], list[str]]
     """Return the keys in which two configs differ: those that must not, and those that may."""
     free = nodes.may_change(KEYS, new)
     was, now = flatten(old), flatten(new)
-    differ = [k for k in sorted({*was, *now}) if keys.plain(was.get(k)) != keys.plain(now.get(k))]
+    differ = [
+        k for k in sorted({*was, *now}) if allowed.plain(was.get(k)) != allowed.plain(now.get(k))
+    ]
     said = {k: f'{k} ({was.get(k)!r} -> {now.get(k)!r})' for k in differ}
     return [said[k] for k in differ if k not in free], [said[k] for k in differ if k in free]
 
@@ -150,13 +152,14 @@ def algorithm(config: ConfigDict) -> Any:
 
 def _validate_range(config: ConfigDict) -> None:
     """Refuse an output activation that cannot make the values that the data has."""
-    act, span = config.get('model', {}).get('g', {}).get('out_act', 'linear'), config.data.range
+    span = config.data.range
     fitting = {'[-1,1]': 'tanh', '[0,1]': 'sigmoid'}[span]
-    if act not in (fitting, 'linear'):
-        raise UserError(
-            f"model.g.out_act='{act}' is not allowed: it must be '{fitting}' or 'linear' for "
-            f"data.range='{span}' (tanh: [-1,1], sigmoid: [0,1])"
-        )
+    for name, act in flatten(config.get('model', {})).items():
+        if name.endswith('.out_act') and act not in (fitting, 'linear'):
+            raise UserError(
+                f"model.{name}='{act}' is not allowed: it must be '{fitting}' or 'linear' for "
+                f"data.range='{span}' (tanh: [-1,1], sigmoid: [0,1])"
+            )
 
 
 def _validate_batch(config: ConfigDict) -> None:

@@ -316,7 +316,7 @@ class Loop:
         best = self.run.config.checkpoint.best
         if best and best not in self.scalars:
             there = ', '.join(self.scalars)
-            log.warning('checkpoint.best=%r was never measured; there is: %s', best, there)
+            log.warning('checkpoint.best=%r was never measured; available: %s', best, there)
         result = {
             'step': self.step,
             'images': self.images,

@@ -113,7 +113,7 @@ def test_a_real_process_says_the_same(place):
     assert done.stdout == ''
 
 
-def test_harmless_keys_only_warn(place, caplog):
+def test_keys_that_may_change_only_warn(place, caplog):
     command = f'{SMALL} --config.duration=20st --config.sample.every=20st --config.log.every=7st'
     status, out, err = call(command)
     assert status == 0 and 'finished' in out and err == ''

@@ -41,7 +41,7 @@ def test_what_was_saved_comes_back(three):
         assert checkpoints.restore(TREE, 2)[0] == 2
         assert checkpoints.meta(1)['images'] == 16
         with pytest.raises(
-            UserError, match=r'no checkpoint of step 7 in .*; there is: \[1, 2, 3\]'
+            UserError, match=r'no checkpoint of step 7 in .*; available: \[1, 2, 3\]'
         ):
             checkpoints.restore(TREE, 7)
 
@@ -154,7 +154,7 @@ def test_no_sound_checkpoint_is_an_error(three, tmp_path):
         remove(folder / str(step) / 'meta' / 'metadata')
     with (
         Checkpoints(folder, keep=3) as checkpoints,
-        pytest.raises(UserError, match=r'no checkpoint in .* can be read; there is: \[1, 2, 3\]'),
+        pytest.raises(UserError, match=r'no checkpoint in .* can be read; available: \[1, 2, 3\]'),
     ):
         checkpoints.restore(TREE)
 

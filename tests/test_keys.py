@@ -105,3 +105,50 @@ def test_a_dataclass_and_a_module_declare_their_fields():
         'act': ('text', True),
         'slope': ('number', False),
     }
+
+
+SHAPES = {
+    'circle': {'radius': keys.number(1.0, 'Radius.'), 'label': keys.text('', 'Label.')},
+    'square': {'side': keys.number(2.0, 'Side.'), 'label': keys.text('', 'Label.')},
+}
+NESTED = {
+    'shape': nodes.Named('circle', SHAPES.keys, SHAPES.get, 'Shape.'),
+    'more': nodes.AnyOf(SHAPES.keys, SHAPES.get, 'Further shapes.'),
+}
+
+
+def test_keys_depend_on_the_names_that_a_config_holds():
+    config = ConfigDict(nodes.defaults(NESTED))
+    assert config.to_dict() == {
+        'shape': {'name': 'circle', 'radius': 1.0, 'label': ''}, 'more': {}
+    }  # fmt: skip
+    config.shape.label = 'mine'
+    nodes.rename(NESTED, config, 'shape.name', 'square')
+    assert config.shape.to_dict() == {'name': 'square', 'side': 2.0, 'label': 'mine'}
+    with pytest.raises(UserError, match=r"unknown shape\.name 'cube'; available: circle, square"):
+        nodes.rename(NESTED, config, 'shape.name', 'cube')
+
+
+def test_defaults_of_a_part_named_before_go_and_set_keys_stay():
+    config = {'shape': {'name': 'square', 'radius': 1.0}}
+    nodes.prune(NESTED, config, nodes.left_over)
+    assert nodes.fill(NESTED, config)['shape'] == {'name': 'square', 'side': 2.0, 'label': ''}
+    config = {'shape': {'name': 'square', 'radius': 3.0}}
+    nodes.prune(NESTED, config, nodes.left_over)
+    message = (
+        r"'shape\.radius' is not read with shape\.name='square', but with circle; available: s"
+    )
+    with pytest.raises(UserError, match=message):
+        nodes.check(NESTED, config)
+
+
+def test_a_part_is_added_where_any_number_may_be_named():
+    config = {'shape': {}, 'more': {}}
+    assert nodes.reach(NESTED, config, 'more.square.side') is SHAPES['square']['side']
+    assert config['more'] == {'square': {'side': 2.0, 'label': ''}}
+    assert nodes.reach(NESTED, config, 'more.cube.side') is None
+    message = (
+        r"unknown key 'more\.squar' \(did you mean 'more\.square'\?\); available: more\.circle"
+    )
+    with pytest.raises(UserError, match=message):
+        nodes.check(NESTED, {'more': {'squar': {}}})

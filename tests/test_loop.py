@@ -310,7 +310,7 @@ def test_nothing_is_lost_where_no_checkpoint_is_sound(straight, tmp_path):
     folder = shutil.copytree(straight[0], tmp_path / 'run')
     for step in runs.steps(folder):
         runs.damage(folder, step)
-    with pytest.raises(UserError, match=r'no checkpoint in .* can be read; there is: \[40, 60\]'):
+    with pytest.raises(UserError, match=r'no checkpoint in .* can be read; available: \[40, 60\]'):
         train.train(runs.small(), folder)
     assert runs.steps(folder) == [40, 60]
     assert runs.result(folder)['digest'] == straight[1]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from gan_jax.core.keys import Key, choice, nested, plain
+from gan_jax.core.allowed import nested, plain
+from gan_jax.core.keys import Key, choice
 from gan_jax.errors import UserError, unknown
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.core import keys, nodes, values
+from gan_jax.core import allowed, keys, nodes, values
 from gan_jax.core.values import Value
 
 
@@ -128,7 +128,7 @@ def make(node: Mapping[str, Any], prefix: str = 'optim.') -> optax.GradientTrans
     Raises:
       UserError: an unknown name or key, or a value out of range; keys are named after a prefix.
     """
-    node = nodes.fill(KEYS, keys.plain(node), prefix)
+    node = nodes.fill(KEYS, allowed.plain(node), prefix)
     made = values.read(nodes.level(KEYS, node, prefix), node, prefix)
     clip = [optax.clip(made['clip'])] if made['clip'] else []
     return optax.with_extra_args_support(optax.chain(*clip, *OPTIMISERS[made['name']](made)))

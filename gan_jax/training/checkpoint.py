@@ -149,7 +149,7 @@ class Checkpoints:
         """Return (step, what `read` gives) of one step, or of the newest that `read` can read."""
         steps = self.steps()
         if step is not None and step not in steps:
-            raise UserError(f'no checkpoint of step {step} in {self.folder}; there is: {steps}')
+            raise UserError(f'no checkpoint of step {step} in {self.folder}; available: {steps}')
         for candidate in [step] if step is not None else reversed(steps):
             try:
                 return candidate, read(candidate)
@@ -157,7 +157,7 @@ class Checkpoints:
                 raise
             except Exception as error:  # whatever a damaged file makes a reader raise
                 log.warning('damaged checkpoint %s: %s', self.folder / str(candidate), _line(error))
-        raise UserError(f'no checkpoint in {self.folder} can be read; there is: {steps}')
+        raise UserError(f'no checkpoint in {self.folder} can be read; available: {steps}')
 
     def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
         args = ocp.args.Composite(meta=ocp.args.JsonRestore())

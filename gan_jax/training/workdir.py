@@ -97,14 +97,14 @@ def need_room(workdir: pathlib.Path, size: int) -> None:
 
 def _compare(workdir: pathlib.Path, old: Any, new: Any) -> None:
     new = ml_collections.ConfigDict(json.loads(new.to_json_best_effort()))
-    matter, harmless = configs.differences(old, new)
+    matter, free = configs.differences(old, new)
     if matter:
         raise UserError(
             f'workdir={str(workdir)!r} holds a run of another config: {", ".join(matter)}; '
             'take another --workdir, or the config that it was made with'
         )
-    if harmless:
-        log.warning('going on with changed keys: %s', ', '.join(harmless))
+    if free:
+        log.warning('going on with changed keys: %s', ', '.join(free))
 
 
 def _compare_data(workdir: pathlib.Path, old: dict[str, Any], new: dict[str, Any]) -> None:

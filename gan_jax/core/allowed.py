@@ -1,0 +1,99 @@
+"""What values a config key allows: a test for each kind of key, and what it asks for in words."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gan_jax.core.duration import Duration
+from gan_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from gan_jax.core.keys import Key
+
+
+def _is_number(key: 'Key', x: Any) -> bool:
+    if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
+        return False
+    return key.low <= x <= key.high and key.above < x < key.below
+
+
+def nested(x: Any) -> bool:
+    """Return whether a value holds keys: a dict, or a ConfigDict, which is no Mapping."""
+    return hasattr(x, 'items')
+
+
+def plain(x: Any) -> Any:
+    """Return nested dicts of what may be ConfigDicts, and lists of what may be tuples."""
+    if nested(x):
+        return {k: plain(v) for k, v in x.items()}
+    return [plain(v) for v in x] if isinstance(x, tuple | list) else x
+
+
+# Keys of a number that changes.
+SCHEDULE = {'first', 'final', 'start', 'stop', 'shape'}
+
+
+def _is_value(key: 'Key', x: Any) -> bool:
+    if not nested(x):
+        return _is_number(key, x)
+    ends = all(_is_number(key, x[k]) for k in ('first', 'final') if k in x)
+    times = all(_is_duration(key, x[k]) for k in ('start', 'stop') if k in x)
+    return ends and times and set(x) <= SCHEDULE
+
+
+def _is_duration(key: 'Key', x: Any) -> bool:
+    del key
+    try:
+        Duration.parse(x)
+    except UserError:
+        return False
+    return True
+
+
+def _is_moving_duration(key: 'Key', x: Any) -> bool:
+    if not nested(x):
+        return _is_duration(key, x)
+    ends = {k: v for k, v in x.items() if k != 'shape'}
+    return all(_is_duration(key, v) for v in ends.values()) and set(x) <= SCHEDULE
+
+
+def _is_tuple_of(test: Callable[['Key', Any], bool]) -> Callable[['Key', Any], bool]:
+    return lambda key, x: isinstance(x, tuple | list) and all(test(key, one) for one in x)
+
+
+def _is_count(key: 'Key', x: Any) -> bool:
+    return isinstance(x, int) and _is_number(key, x)
+
+
+def _is_text(key: 'Key', x: Any) -> bool:
+    return isinstance(x, str) and (not key.choices or x in key.options())
+
+
+def _is_text_or_count(key: 'Key', x: Any) -> bool:
+    return _is_text(key, x) or _is_count(key, x)
+
+
+def _is_range(key: 'Key', x: Any) -> bool:
+    return _is_tuple_of(_is_number)(key, x) and len(x) == 2 and x[0] <= x[1]
+
+
+# Each kind: the test of a value, and what a value must be.
+KINDS: dict[str, tuple[Callable[['Key', Any], bool], str]] = {
+    'flag': (lambda key, x: isinstance(x, bool), 'True or False'),
+    'count': (_is_count, 'an int'),
+    'number': (_is_number, 'a number'),
+    'value': (_is_value, 'a number, or a schedule {first, final, start, stop, shape}'),
+    'probability': (_is_number, 'a probability'),
+    'choice': (_is_text, 'a name'),
+    'choice or count': (_is_text_or_count, 'a name or an int'),
+    'text': (_is_text, 'text'),
+    'path': (_is_text, 'a path'),
+    'duration': (_is_duration, "a duration such as '200kimg', '30ep' or '500st'"),
+    'moving duration': (_is_moving_duration, 'a duration, or a schedule of durations'),
+    'period': (_is_duration, "a period such as '200kimg', '30ep' or '500st', '0st' for never"),
+    'range': (_is_range, 'a range (low, high)'),
+    'counts': (_is_tuple_of(_is_count), 'a tuple of ints'),
+    'numbers': (_is_tuple_of(_is_number), 'a tuple of numbers'),
+    'names': (_is_tuple_of(_is_text), 'a tuple of names'),
+    'any': (lambda key, x: True, 'what its reader takes'),
+}
