@@ -198,3 +198,15 @@ def test_a_linear_last_layer_trains_and_its_samples_are_clipped(place, monkeypat
     assert images.dtype == np.uint8 and {0, 255} <= set(np.unique(images).tolist())
     made = trained.algorithm.generate(trained.state, np.full((2, 32), 1e3, np.float32))
     assert np.abs(made).max() > 1.5
+
+
+def test_another_algorithm_brings_the_model_that_it_has(place):
+    command = (
+        '--config.algorithm=classifier --config.model.classes=10 --config.model.name=classifier '
+        '--config.model.classifier.widths=4 --config.devices=1 --config.duration=2st '
+        '--workdir=runs/algorithm'
+    )
+    assert call(command)[0] == 0
+    saved = json.loads(pathlib.Path('runs/algorithm/config.json').read_text())
+    assert 'loss' not in saved and saved['model']['classifier']['widths'] == [4]
+    assert list(saved['optim']) == ['classifier'] and saved['data']['name'] == 'digits'

@@ -152,3 +152,17 @@ def test_a_part_is_added_where_any_number_may_be_named():
     )
     with pytest.raises(UserError, match=message):
         nodes.check(NESTED, {'more': {'squar': {}}})
+
+
+def test_a_part_that_two_parts_start_differently_starts_anew():
+    def owner(default):
+        return {'shape': nodes.Named(default, SHAPES.keys, SHAPES.get, 'Shape.')}
+
+    owners = {'a': owner('circle'), 'b': owner('square'), 'c': owner('square')}
+    keys_of = nodes.Named('a', owners.keys, owners.get, 'Owner.')
+    config = nodes.fill(keys_of, {'shape': {'name': 'circle', 'radius': 3.0}})
+    nodes.rename(keys_of, config, 'name', 'b')
+    assert config == {'name': 'b', 'shape': {'name': 'square', 'side': 2.0, 'label': ''}}
+    config['shape']['side'] = 5.0
+    nodes.rename(keys_of, config, 'name', 'c')
+    assert config['shape']['side'] == 5.0

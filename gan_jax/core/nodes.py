@@ -167,7 +167,17 @@ def rename(keys: Keys, config: Any, dotted: str, name: str, prefix: str = '') ->
     if rest:
         rename(level(keys, config, prefix)[first], config[first], rest, name, f'{prefix}{first}.')
         return
+    before = level(keys, config, prefix)
     config[first] = name
+    for key, declared in level(keys, config, prefix).items():
+        # The model of another algorithm, say, does not have the parts that this one needs.
+        old = before.get(key)
+        if (
+            isinstance(declared, Named)
+            and isinstance(old, Named)
+            and old.default != declared.default
+        ):
+            del config[key]
     prune(keys, config, lambda *_: True, (), prefix)
     fill(keys, config, prefix)
 
