@@ -3,11 +3,12 @@
 import dataclasses
 from types import SimpleNamespace
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_steps import batches, context, tiny
+from test_steps import batches, context, run, tiny
 
 from gan_jax import config as configs
 from gan_jax import models, terms
@@ -233,6 +234,15 @@ def test_a_term_may_change_the_shape_of_what_the_discriminator_sees():
     batch = {'image': batches(1)['image'][0]}
     _, metrics = jax.eval_shape(algorithm.train_step, state, batch, context(KEY))
     assert metrics['d_loss'].total.shape == ()
+
+
+@pytest.mark.parametrize(('changes', 'devices'), [({}, 2), ({'accumulate': 2}, 1)])
+def test_what_a_term_keeps_depends_neither_on_devices_nor_on_pieces(changes, devices):
+    data, lecam = batches(3), {'lecam': {'weight': 0.3, 'every': 2}}
+    whole = run(tiny(terms=lecam), data)[0]
+    other = run(tiny(terms=lecam, **changes), data, devices=devices)[0]
+    assert whole.aux['lecam']['updates'] == 2
+    chex.assert_trees_all_close(whole, other, rtol=2e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize(

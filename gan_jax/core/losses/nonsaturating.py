@@ -1,6 +1,8 @@
 """The non-saturating loss (Goodfellow et al. 2014, arXiv:1406.2661, section 3)."""
 
-from gan_jax.core.losses.protocol import Adversarial, cross_entropy, cross_entropy_d, softplus
+import jax
+
+from gan_jax.core.losses.protocol import Adversarial, cross_entropy, cross_entropy_d
 
 
 def make() -> Adversarial:
@@ -8,4 +10,4 @@ def make() -> Adversarial:
 
     D: -log s(r) - log(1 - s(f)); G: -log s(f), where s is the logistic function.
     """
-    return Adversarial(cross_entropy_d, lambda real, fake: softplus(-fake), cross_entropy)
+    return Adversarial(cross_entropy_d, lambda real, fake: jax.nn.softplus(-fake), cross_entropy)

@@ -29,18 +29,13 @@ class Adversarial:
     threshold: float = 0.0
 
 
-def softplus(x: jax.Array) -> jax.Array:
-    """Return log(1 + exp(x)) elementwise, finite with finite gradients at any float32 x."""
-    return jax.nn.softplus(x)
-
-
 def cross_entropy(logits: jax.Array, target: Target) -> jax.Array:
     """Return the binary cross-entropy of logits against targets in [0, 1], elementwise.
 
     Both terms are kept as softplus, so that neither cancels at large logits.
     """
     target = like(target, logits)
-    return target * softplus(-logits) + (1.0 - target) * softplus(logits)
+    return target * jax.nn.softplus(-logits) + (1.0 - target) * jax.nn.softplus(logits)
 
 
 def like(target: Target, logits: jax.Array) -> jax.Array:

@@ -2,7 +2,7 @@
 
 import jax
 
-from gan_jax.core.losses.protocol import Adversarial, softplus
+from gan_jax.core.losses.protocol import Adversarial
 
 
 def make() -> Adversarial:
@@ -13,6 +13,6 @@ def make() -> Adversarial:
     """
 
     def d(real: jax.Array, fake: jax.Array) -> jax.Array:
-        return softplus(fake - real)
+        return jax.nn.softplus(fake - real)
 
-    return Adversarial(d=d, g=lambda real, fake: softplus(real - fake))
+    return Adversarial(d=d, g=lambda real, fake: jax.nn.softplus(real - fake))

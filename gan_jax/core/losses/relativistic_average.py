@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core import keys
-from gan_jax.core.losses.protocol import Adversarial, softplus
+from gan_jax.core.losses.protocol import Adversarial
 from gan_jax.runtime import parallel
 
 KEYS = {'half': keys.flag(True, "Multiply by 1/2, as in the author's code.")}
@@ -14,7 +14,7 @@ KEYS = {'half': keys.flag(True, "Multiply by 1/2, as in the author's code.")}
 
 def make(half: bool = True) -> Adversarial:
     """Make the loss with D: k [softplus(-(r - E f)) + softplus(f - E r)]; see `average`."""
-    return average(lambda x: softplus(-x), softplus, half)
+    return average(lambda x: jax.nn.softplus(-x), jax.nn.softplus, half)
 
 
 def centred(real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:
