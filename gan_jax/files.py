@@ -1,4 +1,4 @@
-"""Files that are replaced in one step, and names in the order in which people count."""
+"""Files that are replaced in one step, where the cache is, and names in the order of people."""
 
 import contextlib
 import os
@@ -24,6 +24,11 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cache() -> pathlib.Path:
+    """Return the folder for what is fetched or computed once: $XDG_CACHE_HOME/gan_jax."""
+    return pathlib.Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'gan_jax'
 
 
 def natural(name: str) -> tuple:

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from gan_jax import files
 from gan_jax.errors import UserError
-from gan_jax.metrics import files
 from gan_jax.metrics.inception import weights
 
 
@@ -47,8 +47,11 @@ class TestLocate:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(os, 'replace', broken)
-        with pytest.raises(KeyboardInterrupt):
-            files.write(tmp_path / 'x.json', b'half')
+        with (
+            pytest.raises(KeyboardInterrupt),
+            files.replacing(tmp_path / 'x.json') as temporary,
+        ):
+            temporary.write_bytes(b'half')
         assert not list(tmp_path.iterdir())
 
 

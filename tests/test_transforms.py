@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import pipeline, transforms
+from gan_jax.core import transforms
+from gan_jax.data import pipeline
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.in_memory import InMemory
 from gan_jax.errors import UserError

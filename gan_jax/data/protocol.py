@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent import futures
 from typing import Any, Protocol
@@ -11,29 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from gan_jax.errors import UserError, unknown
+from gan_jax.kinds import Field
 
 Example = dict[str, np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """Describe one array of an example: its shape, dtype, and the module of gan_jax.kinds it is of.
-
-    kind: 'image' [H, W, C], 'label' (a class number, -1 where it is unknown), 'value' (numbers that
-    are passed on as they are), or another kind. span: the range of finished values, '' before;
-    rate: samples a second of audio.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str = 'uint8'
-    kind: str = 'image'
-    span: str = ''
-    rate: int = 0
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes that one takes in memory."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 LABEL = Field((), 'int32', 'label')

@@ -3,7 +3,7 @@
 import pathlib
 import wave
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,7 @@ import numpy as np
 
 from gan_jax import kinds, pictures
 from gan_jax.files import replacing
-
-if TYPE_CHECKING:
-    from gan_jax.data.protocol import Field
+from gan_jax.kinds import Field
 
 LEVELS = 2**15
 # pixels of the picture of one waveform, and seconds of silence between two
@@ -25,7 +23,7 @@ class Audio(kinds.Kind):
 
     suffix = '.wav'
 
-    def finished(self, field: 'Field', options: Mapping[str, Any]) -> 'Field':
+    def finished(self, field: Field, options: Mapping[str, Any]) -> Field:
         """Return the field as float32 in [-1, 1]."""
         del options
         return kinds.float_field(field, field.shape, '[-1,1]')
@@ -33,7 +31,7 @@ class Audio(kinds.Kind):
     def preprocess(
         self,
         x: jax.Array,
-        field: 'Field',
+        field: Field,
         draw: kinds.Draw | None,
         options: Mapping[str, Any],
     ) -> jax.Array:
@@ -41,26 +39,26 @@ class Audio(kinds.Kind):
         del field, draw, options
         return jnp.asarray(x).astype(jnp.float32) / LEVELS
 
-    def final(self, x: np.ndarray, field: 'Field') -> np.ndarray:
+    def final(self, x: np.ndarray, field: Field) -> np.ndarray:
         """Return floats as int16, by rounding; the rest is clipped, and NaN is silence."""
         del field
         scaled = np.nan_to_num(np.asarray(x, np.float32)) * LEVELS
         return np.rint(np.clip(scaled, -LEVELS, LEVELS - 1)).astype(np.int16)
 
-    def picture(self, examples: np.ndarray, field: 'Field') -> np.ndarray:
+    def picture(self, examples: np.ndarray, field: Field) -> np.ndarray:
         """Draw each waveform's least and largest sample per column, black on white."""
         lead = examples.shape[: examples.ndim - len(field.shape)]
         panels = [waveform(x) for x in examples.reshape(-1, *field.shape)]
         return pictures.grid(np.stack(panels).reshape(*lead, HEIGHT, WIDTH, 1), scale=1)
 
-    def keep(self, path: pathlib.Path, examples: np.ndarray, field: 'Field') -> None:
+    def keep(self, path: pathlib.Path, examples: np.ndarray, field: Field) -> None:
         """Write all of a picture's examples one after the other, with pauses, as WAV."""
         sounds = examples.reshape(-1, *field.shape)
         pause = np.zeros((len(sounds), round(PAUSE * field.rate), field.shape[1]), np.int16)
         joined = np.concatenate([sounds, pause], axis=1).reshape(-1, field.shape[1])
         self.write(path.with_name(path.name + self.suffix), joined, field)
 
-    def write(self, path: pathlib.Path, example: np.ndarray, field: 'Field') -> None:
+    def write(self, path: pathlib.Path, example: np.ndarray, field: Field) -> None:
         """Write int16 samples [T, C] as WAV, in one step."""
         with replacing(path) as temporary, wave.open(str(temporary), 'wb') as file:
             file.setnchannels(example.shape[1])

@@ -2,18 +2,16 @@
 
 import pathlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import kinds, pictures
-from gan_jax.data import transforms
+from gan_jax.core import transforms
 from gan_jax.errors import UserError, choose
-
-if TYPE_CHECKING:
-    from gan_jax.data.protocol import Field
+from gan_jax.kinds import Field
 
 RANGES = {'[-1,1]': (-1.0, 1.0), '[0,1]': (0.0, 1.0)}
 LEVELS = {'uint8': 255, 'uint16': 65535}
@@ -24,7 +22,7 @@ class Image(kinds.Kind):
 
     suffix = '.png'
 
-    def finished(self, field: 'Field', options: Mapping[str, Any]) -> 'Field':
+    def finished(self, field: Field, options: Mapping[str, Any]) -> Field:
         """Return the field after its transforms, float32 in the range of the options."""
         choose(RANGES, options['range'], 'config.data.range')
         shape = field.shape
@@ -32,7 +30,7 @@ class Image(kinds.Kind):
             shape = transform.shape(shape)
         return kinds.float_field(field, shape, options['range'])
 
-    def resized(self, field: 'Field', resolution: int) -> 'Field':
+    def resized(self, field: Field, resolution: int) -> Field:
         """Return the field after pooling to a height; raise UserError where it does not divide."""
         h, w, c = field.shape
         if resolution < 1 or h % resolution or w % (h // resolution):
@@ -42,7 +40,7 @@ class Image(kinds.Kind):
     def preprocess(
         self,
         x: jax.Array,
-        field: 'Field',
+        field: Field,
         draw: kinds.Draw | None,
         options: Mapping[str, Any],
     ) -> jax.Array:
@@ -67,16 +65,16 @@ class Image(kinds.Kind):
             return x
         return x.reshape(b, h // factor, factor, w // factor, factor, c).mean(axis=(2, 4))
 
-    def final(self, x: np.ndarray, field: 'Field') -> np.ndarray:
+    def final(self, x: np.ndarray, field: Field) -> np.ndarray:
         """Return floats of the field's range as uint8."""
         return to_uint8(np.asarray(x), field.span)
 
-    def picture(self, examples: np.ndarray, field: 'Field') -> np.ndarray:
+    def picture(self, examples: np.ndarray, field: Field) -> np.ndarray:
         """Lay images out in rows and columns."""
         del field
         return pictures.grid(examples)
 
-    def write(self, path: pathlib.Path, example: np.ndarray, field: 'Field') -> None:
+    def write(self, path: pathlib.Path, example: np.ndarray, field: Field) -> None:
         """Write a PNG."""
         del field
         pictures.save_png(path, example)

@@ -1,16 +1,14 @@
 """Points [D], such as toy densities: passed on as floats, shown as dots, NPY."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import kinds
-
-if TYPE_CHECKING:
-    from gan_jax.data.protocol import Field
+from gan_jax.kinds import Field
 
 # pixels of a picture, and the coordinate at its edges
 SIDE, EDGE = 256, 1.25
@@ -19,7 +17,7 @@ SIDE, EDGE = 256, 1.25
 class Points(kinds.Kind):
     """Pass on coordinates; a picture shows the first two of every point."""
 
-    def finished(self, field: 'Field', options: Mapping[str, Any]) -> 'Field':
+    def finished(self, field: Field, options: Mapping[str, Any]) -> Field:
         """Return the field as float32."""
         del options
         return kinds.float_field(field, field.shape, '')
@@ -27,7 +25,7 @@ class Points(kinds.Kind):
     def preprocess(
         self,
         x: jax.Array,
-        field: 'Field',
+        field: Field,
         draw: kinds.Draw | None,
         options: Mapping[str, Any],
     ) -> jax.Array:
@@ -35,7 +33,7 @@ class Points(kinds.Kind):
         del field, draw, options
         return jnp.asarray(x, jnp.float32)
 
-    def picture(self, examples: np.ndarray, field: 'Field') -> np.ndarray:
+    def picture(self, examples: np.ndarray, field: Field) -> np.ndarray:
         """Draw all points as dots of 3x3 pixels, black on white; those beyond EDGE at the edge."""
         points = np.asarray(examples).reshape(-1, *field.shape)[:, :2]
         points = np.nan_to_num(np.clip(points, -EDGE, EDGE))

@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 from absl import logging as absl_logging
 
+import gan_jax
 from gan_jax.core import nodes
 from gan_jax.errors import UserError
 from gan_jax.metrics import certificate, options, sets
 from gan_jax.metrics.comparison import Protocol, compare_sets
 from gan_jax.runtime import process
-from gan_jax.training import inference
 
 USAGE = """\
 python -m gan_jax.metrics REAL FAKE [--metrics=fid,kid,prdc] [--features=inception] ...
@@ -63,7 +63,7 @@ def evaluate(argv: Sequence[str]) -> None:
         sets.open_set(flags[side], **of(flags, 'data') | of(flags, side))
         for side in ('real', 'fake')
     )
-    extractor = protocol.extractor(chosen, inference.load)
+    extractor = protocol.extractor(chosen, gan_jax.load)
     results = compare_sets(real, fake, extractor, protocol)
     if not flags['out']:
         print(certificate.encode(results), end='')

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from gan_jax import files
 from gan_jax.errors import UserError
-from gan_jax.metrics import files
 from gan_jax.metrics.evaluators.protocol import Value
 from gan_jax.metrics.features.protocol import Extractor
 
@@ -101,7 +101,8 @@ def encode(certificates: Any) -> str:
 
 def write(path: str | pathlib.Path, certificates: list[dict]) -> None:
     """Write certificates as a JSON list, whole or not at all."""
-    files.write(pathlib.Path(path), encode(certificates).encode())
+    with files.replacing(path) as temporary:
+        temporary.write_text(encode(certificates), encoding='utf-8')
 
 
 def line(certificate: Mapping[str, Any]) -> str:

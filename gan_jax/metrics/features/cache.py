@@ -9,7 +9,7 @@ import zipfile
 import jax
 import numpy as np
 
-from gan_jax.metrics import files
+from gan_jax import files
 from gan_jax.metrics.features.extract import extract
 from gan_jax.metrics.features.protocol import Extractor, Features
 from gan_jax.metrics.sets import ImageSet, digest
@@ -51,9 +51,8 @@ def backend() -> str:
 def save(path: pathlib.Path, features: Features) -> None:
     """Write features so that they are there whole or not at all."""
     arrays = {k: v for k, v in features._asdict().items() if v is not None}
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    files.write(path, buffer.getvalue())
+    with files.replacing(path) as temporary:
+        np.savez(temporary, **arrays)
 
 
 def restore(path: pathlib.Path) -> Features:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from gan_jax import files
 from gan_jax.core.pickles import torchfile
 from gan_jax.errors import UserError
-from gan_jax.metrics import files
 from gan_jax.metrics.inception.network import EARLY, SIZE, Inception
 
 FILE = 'pt_inception-2015-12-05-6726825d.pth'
