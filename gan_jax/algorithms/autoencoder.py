@@ -42,8 +42,8 @@ class Autoencoder(Procedure):
         """Return untrained networks 'encoder' and 'decoder'."""
         image = jnp.zeros((2, *self.shape))
         encoder = init_net(self.encoder, self.tx['encoder'], rng.fold(key, 'encoder'), image)
-        code, _ = apply(self.encoder, encoder, image)
-        decoder = init_net(self.decoder, self.tx['decoder'], rng.fold(key, 'decoder'), code)
+        latent, _ = apply(self.encoder, encoder, image)
+        decoder = init_net(self.decoder, self.tx['decoder'], rng.fold(key, 'decoder'), latent)
         return TrainState.create({'encoder': encoder, 'decoder': decoder})
 
     def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
@@ -51,8 +51,8 @@ class Autoencoder(Procedure):
 
         def loss_fn(nets, batch, keys):
             image = batch['image']
-            code, encoder = apply(self.encoder, nets['encoder'], self._noised(image, keys))
-            logits, decoder = apply(self.decoder, nets['decoder'], code)
+            latent, encoder = apply(self.encoder, nets['encoder'], self._noised(image, keys))
+            logits, decoder = apply(self.decoder, nets['decoder'], latent)
             losses = cross_entropy(logits, image).mean(axis=(1, 2, 3))
             nets = {'encoder': encoder, 'decoder': decoder}
             return losses.mean(), (nets, {'loss': Mean.of(losses)})
@@ -63,9 +63,9 @@ class Autoencoder(Procedure):
         return advance(state, batch), metrics
 
     def reconstruct(self, state: TrainState, images: jax.Array) -> jax.Array:
-        """Return what the decoder makes of the codes of images [n, H, W, C]."""
-        code = apply_averaged(self.encoder, state.nets['encoder'], images)
-        return jax.nn.sigmoid(apply_averaged(self.decoder, state.nets['decoder'], code))
+        """Return what the decoder makes of the latents of images [n, H, W, C]."""
+        latent = apply_averaged(self.encoder, state.nets['encoder'], images)
+        return jax.nn.sigmoid(apply_averaged(self.decoder, state.nets['decoder'], latent))
 
     def makers(self) -> dict[str, Maker]:
         """Return the reconstruction of given images."""
@@ -81,8 +81,8 @@ class Autoencoder(Procedure):
     def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
         """Return the cross-entropy of pixels of images that are not noised."""
         del key
-        code = apply_averaged(self.encoder, state.nets['encoder'], batch['image'])
-        logits = apply_averaged(self.decoder, state.nets['decoder'], code)
+        latent = apply_averaged(self.encoder, state.nets['encoder'], batch['image'])
+        logits = apply_averaged(self.decoder, state.nets['decoder'], latent)
         return {'loss': Mean.of(cross_entropy(logits, batch['image']).mean(axis=(1, 2, 3)))}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:

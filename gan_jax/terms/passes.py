@@ -66,8 +66,10 @@ def one_batch(module: nn.Module, net: Net, play: Play) -> Verdicts:
     both = jax.tree.map(lambda r, f: jnp.concatenate([r, f]), *pairs)
     keys = [rng.split_each(play.keys, kind) for kind in ('real', 'fake')]
     output, net = apply(module, net, *both, keys=jnp.concatenate(keys))
-    output, n = verdict(output), len(play.real)
-    return jax.tree.map(lambda x: x[:n], output), jax.tree.map(lambda x: x[n:], output), net
+    leaves, tree = jax.tree.flatten(verdict(output))
+    halves = [jnp.split(leaf, 2) for leaf in leaves]
+    real, fake = (tree.unflatten([half[i] for half in halves]) for i in (0, 1))
+    return real, fake, net
 
 
 class Passes(NamedTuple):

@@ -80,13 +80,13 @@ class Trained:
             raise UserError(f'algorithm={self.config.algorithm!r} has no latents to interpolate')
         space = next(iter(spaces.values()))
         stops = max(2, math.ceil(frames / 16))
-        codes = space.draw(self.state, rng.root(seed), stops * n).reshape(stops, n, -1)
+        latents = space.draw(self.state, rng.root(seed), stops * n).reshape(stops, n, -1)
         labels = self._labels(n, label if label is not None or not self._classes else 0)
         synthesize = jax.jit(space.synthesize)
         images = []
         for frame in range(frames):
             place = frame / frames * stops
-            a, b = codes[int(place)], codes[(int(place) + 1) % stops]
+            a, b = latents[int(place)], latents[(int(place) + 1) % stops]
             z = latent.slerp(a, b, place - int(place))
             images.append(self._final(synthesize(self.state, z, labels)))
         return np.stack(images)
