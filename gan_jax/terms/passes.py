@@ -68,7 +68,7 @@ def one_batch(module: nn.Module, net: Net, play: Play) -> Verdicts:
     output, net = apply(module, net, *both, keys=jnp.concatenate(keys))
     leaves, tree = jax.tree.flatten(verdict(output))
     halves = [jnp.split(leaf, 2) for leaf in leaves]
-    real, fake = (tree.unflatten([half[i] for half in halves]) for i in (0, 1))
+    real, fake = (jax.tree.unflatten(tree, [h[i] for h in halves]) for i in (0, 1))
     return real, fake, net
 
 
