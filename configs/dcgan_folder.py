@@ -20,7 +20,8 @@ def get_config():
     config.model = models.node('dcgan', prior='normal', g={'widths': ()}, d={'widths': ()})
     config.batch_size = 64
     config.duration = '200kimg'
-    config.ema.half_life = '10kimg'
+    # The ramp lets the first grids show what has been learnt, not the untrained start.
+    config.ema.update({'half_life': '10kimg', 'ramp': 0.05})
     config.sample.every = '500st'
     config.checkpoint.every = '1000st'
     return config

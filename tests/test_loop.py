@@ -184,6 +184,14 @@ def test_a_procedure_with_makers_a_validation_split_and_a_network_of_another_run
     assert [line['step'] for line in lines] == [20, 40, 60] and distances[-1] < distances[0]
     assert runs.steps(tmp_path / 'straight') == [60]  # the best is the newest, and one is kept
 
+    pair = config.copy_and_resolve_references()
+    pair.devices = 2
+    both = train.train(pair, tmp_path / 'two_devices')
+    chex.assert_trees_all_equal(both.nets['teacher'].variables, dict(found))
+    chex.assert_trees_all_close(
+        both.nets['student'].params, state.nets['student'].params, atol=1e-3
+    )
+
     runs.interrupted(monkeypatch, config, tmp_path / 'stopped', 30)
     shutil.rmtree(tmp_path / 'teacher')  # a run keeps what it took
     assert runs.trained(config, tmp_path / 'stopped') == digest(state)
