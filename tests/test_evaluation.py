@@ -1,6 +1,7 @@
 """Metrics in the loop and of a finished run: a classifier of the digits measures a GAN on them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -107,10 +108,11 @@ def test_a_finished_run_can_be_measured_otherwise(measured, capsys):
     assert found['fake']['count'] == 100
 
 
-def test_the_run_of_an_older_version_is_refused_in_one_line(measured, monkeypatch):
-    monkeypatch.setattr(Checkpoints, 'meta', lambda self, step: {'spec': {'fields': []}})
-    with pytest.raises(UserError, match='is a run of an older gan_jax: train it again'):
-        evaluation.evaluate_run(measured, None, {}, None)
+def test_the_run_of_an_older_version_is_refused_in_one_line(measured, tmp_path):
+    older = shutil.copytree(measured, tmp_path / 'older')
+    (older / 'run.json').unlink()  # the first runs had none
+    with pytest.raises(UserError, match='holds a run of another version of gan_jax'):
+        evaluation.evaluate_run(older, None, {}, None)
 
 
 def test_nothing_to_evaluate_is_refused(classifier):
