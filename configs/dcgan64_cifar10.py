@@ -2,7 +2,8 @@
 
 python launch.py --config=configs/dcgan64_cifar10.py
 
-25 epochs of 782 steps; the generator learns on the fakes that the discriminator has just seen.
+25 epochs of 782 steps, for a GPU; 150 steps were run here (docs/results.md). The generator learns
+on the fakes that the discriminator has just seen.
 """
 
 from configs import dcgan_celeba

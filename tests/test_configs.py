@@ -77,6 +77,7 @@ def test_a_config_says_how_it_is_run(path):
     command = 'python launch.py' if path.stem == 'mlp_digits' else f'--config=configs/{path.name}'
     assert command in module.__doc__
     assert f'`{path.stem}`' in (ROOT / 'README.md').read_text()
+    assert f'\n| `{path.stem}` |' in (ROOT / 'docs' / 'results.md').read_text()
 
 
 def test_a_saved_config_is_the_config(tmp_path):
