@@ -4,7 +4,8 @@ python launch.py --config=configs/dcgan_mnist.py
 
 50 epochs of 235 steps, about four hours of two CPU cores. The source shows digits that can all be
 read; the first four epochs here showed coarse strokes (docs/results.md). The source updates the
-discriminator twice a step, on 256 real and on 128 fake images; here it is one update on 256 of each.
+discriminator twice a step, on 256 real and on 128 fake images; here it is one update on 256 of
+each.
 """
 
 from gan_jax import config as configs
