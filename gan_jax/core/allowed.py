@@ -2,16 +2,30 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gan_jax.core.duration import Duration
 from gan_jax.errors import UserError
 
-if TYPE_CHECKING:
-    from gan_jax.core.keys import Key
+
+class Bounds(Protocol):
+    """Describe what a test reads of a key: the bounds of its numbers, and its choices."""
+
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def above(self) -> float: ...
+    @property
+    def below(self) -> float: ...
+    @property
+    def choices(self) -> Any: ...
+
+    def options(self) -> tuple[str, ...]: ...
 
 
-def _is_number(key: 'Key', x: Any) -> bool:
+def _is_number(key: Bounds, x: Any) -> bool:
     if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
         return False
     return key.low <= x <= key.high and key.above < x < key.below
@@ -33,7 +47,7 @@ def plain(x: Any) -> Any:
 SCHEDULE = {'first', 'final', 'start', 'stop', 'shape'}
 
 
-def _is_value(key: 'Key', x: Any) -> bool:
+def _is_value(key: Bounds, x: Any) -> bool:
     if not nested(x):
         return _is_number(key, x)
     ends = all(_is_number(key, x[k]) for k in ('first', 'final') if k in x)
@@ -41,7 +55,7 @@ def _is_value(key: 'Key', x: Any) -> bool:
     return ends and times and set(x) <= SCHEDULE
 
 
-def _is_duration(key: 'Key', x: Any) -> bool:
+def _is_duration(key: Bounds, x: Any) -> bool:
     del key
     try:
         Duration.parse(x)
@@ -50,35 +64,35 @@ def _is_duration(key: 'Key', x: Any) -> bool:
     return True
 
 
-def _is_moving_duration(key: 'Key', x: Any) -> bool:
+def _is_moving_duration(key: Bounds, x: Any) -> bool:
     if not nested(x):
         return _is_duration(key, x)
     ends = {k: v for k, v in x.items() if k != 'shape'}
     return all(_is_duration(key, v) for v in ends.values()) and set(x) <= SCHEDULE
 
 
-def _is_tuple_of(test: Callable[['Key', Any], bool]) -> Callable[['Key', Any], bool]:
+def _is_tuple_of(test: Callable[[Bounds, Any], bool]) -> Callable[[Bounds, Any], bool]:
     return lambda key, x: isinstance(x, tuple | list) and all(test(key, one) for one in x)
 
 
-def _is_count(key: 'Key', x: Any) -> bool:
+def _is_count(key: Bounds, x: Any) -> bool:
     return isinstance(x, int) and _is_number(key, x)
 
 
-def _is_text(key: 'Key', x: Any) -> bool:
+def _is_text(key: Bounds, x: Any) -> bool:
     return isinstance(x, str) and (not key.choices or x in key.options())
 
 
-def _is_text_or_count(key: 'Key', x: Any) -> bool:
+def _is_text_or_count(key: Bounds, x: Any) -> bool:
     return _is_text(key, x) or _is_count(key, x)
 
 
-def _is_range(key: 'Key', x: Any) -> bool:
+def _is_range(key: Bounds, x: Any) -> bool:
     return _is_tuple_of(_is_number)(key, x) and len(x) == 2 and x[0] <= x[1]
 
 
 # Each kind: the test of a value, and what a value must be.
-KINDS: dict[str, tuple[Callable[['Key', Any], bool], str]] = {
+KINDS: dict[str, tuple[Callable[[Bounds, Any], bool], str]] = {
     'flag': (lambda key, x: isinstance(x, bool), 'True or False'),
     'count': (_is_count, 'an int'),
     'number': (_is_number, 'a number'),
