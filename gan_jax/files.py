@@ -1,10 +1,13 @@
-"""Files that are replaced in one step, where the cache is, and names in the order of people."""
+"""Files replaced in one step or read up to a bound, the cache, and names in the order of people."""
 
 import contextlib
 import os
 import pathlib
 import re
+import stat
 from collections.abc import Iterator
+
+from gan_jax.errors import UserError
 
 Path = str | os.PathLike[str]
 
@@ -24,6 +27,33 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return what a file holds, of at most `most` bytes.
+
+    Raises:
+      UserError: it is larger, no regular file (a pipe would be waited for), or cannot be read.
+      FileNotFoundError: there is none.
+    """
+    try:
+        with open(path, 'rb', opener=_at_once) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise UserError(f'{path} cannot be read: it is no regular file')
+            content = file.read(most + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror or error}') from error
+    if len(content) > most:
+        raise UserError(f'{path} cannot be read: it has {about.st_size} bytes, more than {most}')
+    return content
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def cache() -> pathlib.Path:
