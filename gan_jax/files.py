@@ -4,12 +4,11 @@ import contextlib
 import os
 import pathlib
 import re
-import stat
 from collections.abc import Iterator
 
+from gan_jax import regular
 from gan_jax.errors import UserError
-
-Path = str | os.PathLike[str]
+from gan_jax.regular import Path
 
 
 @contextlib.contextmanager
@@ -37,23 +36,11 @@ def read_bytes(path: Path, most: int) -> bytes:
       FileNotFoundError: there is none.
     """
     try:
-        with open(path, 'rb', opener=_at_once) as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise UserError(f'{path} cannot be read: it is no regular file')
-            content = file.read(most + 1)
+        return regular.read_bytes(path, most)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise UserError(f'{path} cannot be read: {error.strerror or error}') from error
-    if len(content) > most:
-        raise UserError(f'{path} cannot be read: it has {about.st_size} bytes, more than {most}')
-    return content
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for the other end of a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def cache() -> pathlib.Path:

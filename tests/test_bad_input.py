@@ -50,10 +50,11 @@ def place(tmp_path_factory):
     """Make and enter a folder that holds everything that the rows speak of."""
     folder = tmp_path_factory.mktemp('place')
     (folder / 'configs').symlink_to(ROOT / 'configs')
-    for name in ('empty', 'texts', 'broken', 'locked', 'runs'):
+    for name in ('empty', 'texts', 'broken', 'locked', 'pipes', 'runs'):
         (folder / name).mkdir()
     (folder / 'texts' / 'notes.txt').write_text('no image')
     (folder / 'broken' / 'image.png').write_bytes(b'\x89PNG, and no more')
+    os.mkfifo(folder / 'pipes' / 'pipe.png')
     (folder / 'file.txt').write_text('no folder')
     (folder / 'locked').chmod(0)
     with full_disk(folder / 'full'), contextlib.chdir(folder):

@@ -6,6 +6,7 @@ import json
 import pathlib
 from typing import Any
 
+from gan_jax import regular
 from gan_jax.errors import UserError
 from gan_jax.files import natural
 
@@ -110,8 +111,10 @@ def read_table(store: Any, prefix: str, labels: str) -> bytes:
         if name in store.names:
             return store.read(name)
     try:
-        return pathlib.Path(labels).read_bytes()
-    except OSError:
+        return regular.read_bytes(labels)
+    except FileNotFoundError:
         raise UserError(
             f"config.data.labels='{labels}' is neither auto, none, nor a CSV of labels"
         ) from None
+    except OSError as error:
+        raise UserError(f"config.data.labels='{labels}' cannot be read: {error.strerror}") from None

@@ -12,11 +12,12 @@ import zipfile
 import zlib
 from typing import Any, NamedTuple
 
+from gan_jax import regular
 from gan_jax.data.images import BadImage
 from gan_jax.errors import UserError
 from gan_jax.files import natural
 
-MAX_BYTES = 2**29
+TOO_LARGE = f'is larger than {regular.in_words(regular.MAX_BYTES)}'
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 TAR_ERRORS = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
 TAR_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
@@ -45,7 +46,6 @@ class Folder:
 
     def __init__(self, path: pathlib.Path):
         self.path = path
-        self.bad: dict[str, str] = {}
         self.names = sorted(self.walk(), key=natural)
 
     def walk(self) -> list[str]:
@@ -65,11 +65,8 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes; raises BadImage."""
-        path = self.path / name
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise BadImage('is larger than 512 MiB')
-            return path.read_bytes()
+            return regular.read_bytes(self.path / name)
         except OSError as error:
             raise BadImage(f'cannot be read: {error.strerror or error}') from None
 
@@ -108,9 +105,10 @@ class Zip:
 
     def read(self, name: str) -> bytes:
         """Return an entry's bytes; raises BadImage."""
+        refuse_bad(self, name)
         entry = self.entries[name]
         try:
-            with self.path.open('rb') as file:
+            with regular.open_regular(self.path) as file:
                 file.seek(entry.offset)
                 head = file.read(30)
                 # the lengths of the name and of the extra field that follow a local header
@@ -150,7 +148,7 @@ def refuse(info: zipfile.ZipInfo) -> str:
         return 'is encrypted'
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return 'is packed neither stored nor deflated'
-    return 'is larger than 512 MiB' if info.file_size > MAX_BYTES else ''
+    return TOO_LARGE if info.file_size > regular.MAX_BYTES else ''
 
 
 class Tar:
@@ -180,10 +178,10 @@ class Tar:
                 self.places[name] = member.offset_data, member.size
                 if outside(name):
                     self.bad[name] = 'points outside the archive'
-                elif member.size > MAX_BYTES:
-                    self.bad[name] = 'is larger than 512 MiB'
+                elif member.size > regular.MAX_BYTES:
+                    self.bad[name] = TOO_LARGE
             end = archive.offset
-        with self.data.open('rb') as file:
+        with regular.open_regular(self.data) as file:
             # tarfile takes a damaged header for the end; the true end is a block of zeros
             file.seek(end)
             block = file.read(512)
@@ -192,9 +190,10 @@ class Tar:
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes; raises BadImage."""
+        refuse_bad(self, name)
         offset, size = self.places[name]
         try:
-            with self.data.open('rb') as file:
+            with regular.open_regular(self.data) as file:
                 file.seek(offset)
                 return file.read(size)
         except OSError as error:
@@ -222,6 +221,12 @@ def decompress(path: pathlib.Path) -> pathlib.Path:
 Store = Folder | Zip | Tar
 
 
+def refuse_bad(store: Zip | Tar, name: str) -> None:
+    """Raise BadImage for an entry that was found to be bad when the archive was opened."""
+    if why := store.bad.get(name):
+        raise BadImage(why)
+
+
 def open_store(path: str) -> Store:
     """Open config.data.path as a folder, a zip or a tar; raises UserError."""
     place = pathlib.Path(path).expanduser()
@@ -231,6 +236,10 @@ def open_store(path: str) -> Store:
         )
     if place.is_dir():
         return Folder(place)
+    try:
+        regular.check(place)
+    except OSError as error:
+        raise UserError(f"config.data.path='{path}' cannot be read: {error.strerror}") from None
     if place.name.lower().endswith(TAR_SUFFIXES):
         return Tar(place)
     if place.suffix.lower() == '.zip' or zipfile.is_zipfile(place):

@@ -8,11 +8,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gan_jax import regular
 from gan_jax.core.pickles.standins import View
 from gan_jax.core.pickles.unpickle import loads
 from gan_jax.errors import UserError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+MAX_BYTES = 2**32
 # what a damaged file raises
 BROKEN = (
     ValueError, KeyError, OverflowError, EOFError, NotImplementedError, struct.error,
@@ -26,7 +28,10 @@ def read(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     Raises:
       UserError: for a file that is not one, or whose pickle holds more than tensors.
     """
-    content = pathlib.Path(path).read_bytes()
+    try:
+        content = regular.read_bytes(path, MAX_BYTES)
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror}') from None
     try:
         if zipfile.is_zipfile(io.BytesIO(content)):
             with zipfile.ZipFile(io.BytesIO(content)) as file:

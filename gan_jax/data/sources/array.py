@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax import regular
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.in_memory import InMemory, channelled
 from gan_jax.data.keys import COLUMN, FIELDS, LABELS, PATH, PLAIN, RANGE
@@ -95,6 +96,7 @@ def read(path: pathlib.Path, column: str, labels: str) -> Found:
 def read_npy(path: pathlib.Path) -> np.ndarray:
     """Map a .npy file; raises UserError, and never unpickles."""
     try:
+        regular.check(path)
         return np.load(path, mmap_mode='r', allow_pickle=False)
     except ERRORS as error:
         raise UserError(f'cannot read {path}: {error}') from None
@@ -112,6 +114,10 @@ def read_folder(path: pathlib.Path) -> Found:
                 f'{file} has images {part.shape[1:]} {part.dtype}, but {files[0]} '
                 f'{parts[0].shape[1:]} {parts[0].dtype}'
             )
+    try:
+        regular.check_memory(sum(part.nbytes for part in parts))
+    except ValueError as error:
+        raise UserError(f'cannot read {path}: {error}') from None
     labels = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     return Found(np.concatenate(parts), labels, tuple(f.stem for f in files))
 
@@ -119,7 +125,7 @@ def read_folder(path: pathlib.Path) -> Found:
 def read_npz(path: pathlib.Path, column: str, labels: str) -> Found:
     """Return what an .npz file holds; raises UserError, and never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with regular.open_regular(path) as content, np.load(content, allow_pickle=False) as file:
             key = column or next((k for k in IMAGE_KEYS if k in file.files), '')
             if key not in file.files:
                 raise UserError(
@@ -127,6 +133,7 @@ def read_npz(path: pathlib.Path, column: str, labels: str) -> Found:
                     f'{", ".join(file.files)}; say which by --config.data.column='
                 )
             label = label_key(file.files, key, labels)
+            regular.check_memory(sum(entry.file_size for entry in file.zip.infolist()))
             others = {k: file[k] for k in file.files if k not in (key, label)}
             return Found(file[key], file[label] if label else None, others=others)
     except ERRORS as error:

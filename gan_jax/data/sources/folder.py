@@ -50,8 +50,6 @@ class Source(Encoded):
         if name in self.unlabelled and not stores.outside(name):
             raise BadImage('has no label')
         full = name if stores.outside(name) else self.prefix + name
-        if why := self.store.bad.get(full):
-            raise BadImage(why)
         return self.store.read(full)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import errors
+from gan_jax import errors, regular
+from gan_jax.data import stores
 from gan_jax.data.encoded import Encoded, Numbered
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImage
@@ -138,9 +139,10 @@ def encoded(image: dict[str, Any] | None) -> bytes:
     if image['bytes'] is not None:
         return image['bytes']
     try:
-        return pathlib.Path(image['path']).read_bytes()
+        return regular.read_bytes(image['path'])
     except (OSError, TypeError) as error:
-        raise BadImage(f'cannot be read: {error}') from None
+        why = getattr(error, 'strerror', None) or error
+        raise BadImage(f'cannot be read: {why}') from None
 
 
 def opened(name: str, split: str) -> Any:
@@ -153,12 +155,23 @@ def opened(name: str, split: str) -> Any:
         raise UserError(f'Hugging Face data sets need the library datasets: {INSTALL}') from None
     hub, _, config = name.partition(':')
     is_local = pathlib.Path(name).exists()
+    if is_local:
+        check_files(pathlib.Path(name))
     try:
         return datasets.load_dataset(name if is_local else hub, config or None, split=split)
     # the library raises almost anything, from the network to a damaged file
     except Exception as error:
         line = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise UserError(f"cannot open the data set '{name}', split '{split}': {line}") from None
+
+
+def check_files(path: pathlib.Path) -> None:
+    """Raise UserError for what is no regular file below a folder: the library would hang."""
+    for file in map(path.joinpath, stores.Folder(path).names) if path.is_dir() else (path,):
+        try:
+            regular.check(file)
+        except OSError as error:
+            raise UserError(f'cannot read {file}: {error.strerror}') from None
 
 
 def column_of(features: Any, kind: str, column: str, name: str) -> str:

@@ -54,7 +54,7 @@ class Shards:
         self.starts = np.cumsum([0, *(s['count'] for s in self.manifest['shards'])])
         self.local = threading.local()
         for file, shard in zip(self.files, self.manifest['shards'], strict=True):
-            if not file.exists() or file.stat().st_size != shard['bytes']:
+            if not file.is_file() or file.stat().st_size != shard['bytes']:
                 raise UserError(
                     f'{file} is absent or damaged; prepare {folder} again from '
                     f'{self.manifest["source"]}'

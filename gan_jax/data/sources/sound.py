@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 
+from gan_jax import regular
 from gan_jax.core import keys
 from gan_jax.data import stores
 from gan_jax.data.images import BadImage
@@ -72,8 +73,6 @@ class Source:
         name = self.names[index]
         full = self.prefix + name
         try:
-            if why := self.store.bad.get(full):
-                raise BadImage(why)
             return decode(self.store.read(full), name)
         except BadImage as error:
             raise BadExample(name, str(error)) from None
@@ -109,7 +108,7 @@ def decode(data: bytes, name: str) -> tuple[int, np.ndarray]:
     # the readers raise almost anything on damaged data
     try:
         rate, samples = wav(data) if name.lower().endswith('.wav') else packed(data)
-    except UserError:
+    except (UserError, BadImage):
         raise
     except Exception as error:
         raise BadImage(f'cannot be read: {error}') from None
@@ -142,5 +141,7 @@ def packed(data: bytes) -> tuple[int, np.ndarray]:
         import soundfile
     except ImportError:
         raise UserError(f'FLAC and OGG need the library soundfile: {INSTALL}') from None
-    samples, rate = soundfile.read(io.BytesIO(data), dtype='int16', always_2d=True)
-    return rate, samples
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        if 2 * file.frames * file.channels > regular.MAX_BYTES:
+            raise BadImage(f'unpacks to more than {regular.in_words(regular.MAX_BYTES)}')
+        return file.samplerate, file.read(file.frames, dtype='int16', always_2d=True)

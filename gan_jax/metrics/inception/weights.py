@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import files
+from gan_jax import files, regular
 from gan_jax.core.pickles import torchfile
 from gan_jax.errors import UserError
 from gan_jax.metrics.inception.network import EARLY, SIZE, Inception
@@ -35,7 +35,7 @@ class Network(NamedTuple):
 
 def sha256(path: pathlib.Path) -> str:
     """Return a file's digest as 64 hex digits."""
-    with open(path, 'rb') as file:
+    with regular.open_regular(path) as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
