@@ -127,6 +127,15 @@ def differences(old: ConfigDict, new: ConfigDict) -> tuple[list[str], list[str]]
     return [said[k] for k in differ if k not in free], [said[k] for k in differ if k in free]
 
 
+def check(config: ConfigDict) -> None:
+    """Refuse keys that nothing reads and values that a key does not allow.
+
+    Raises:
+      UserError: names the key, the value and what is allowed.
+    """
+    nodes.check(KEYS, settled(config))
+
+
 def validate(config: ConfigDict) -> None:
     """Refuse what can be known to be wrong before data is opened and anything is compiled.
 

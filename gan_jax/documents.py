@@ -1,9 +1,9 @@
 """JSON that is read: every document goes through here, bounded, strict, and held against a form.
 
-A form says what a document must be: a type (`object` for anything, `float` for any number), `[form]`
-for a list, `{'name': form, ...}` for an object with at least these names, `{str: form}` for an
-object of any names, and a tuple of forms for one of them; `None` among them stands for null, and
-lets a name be absent. Numbers are finite, and no name is given twice.
+A form says what a document must be: a type (`object` for anything, `float` for any number), [form]
+for a list, {'name': form, ...} for an object with at least these names, {str: form} for an object
+of any names, and a tuple of forms for one of them; None among them stands for null, and lets a
+name be absent. Numbers are finite, and no name is given twice.
 """
 
 import contextlib

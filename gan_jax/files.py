@@ -12,20 +12,36 @@ from gan_jax.regular import Path
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[pathlib.Path]:
+def replacing(path: Path, durable: bool = True) -> Iterator[pathlib.Path]:
     """Give a temporary path with the same suffix, which takes the place of `path` at the end.
 
-    A reader, or a run that is killed, never sees half of a file. The folder is made where it is
-    missing. After an exception `path` is what it was before.
+    A reader, or a run that is killed, never sees half of a file; nor does anyone after a power cut
+    where it is durable, for a few milliseconds. The folder is made where it is missing. After an
+    exception `path` is what it was before.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}.tmp{path.suffix}')
     try:
         yield temporary
+        if durable:
+            _sync(temporary)
         os.replace(temporary, path)
+        if durable:
+            # some network file systems refuse this for folders
+            with contextlib.suppress(OSError):
+                _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(path: pathlib.Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def read_bytes(path: Path, most: int) -> bytes:

@@ -4,6 +4,7 @@ Pictures are arrays [H, W, C], uint8 (or uint16 where said so).
 """
 
 import importlib.util
+import logging
 import math
 import pathlib
 import subprocess
@@ -15,12 +16,14 @@ import PIL.Image
 from gan_jax.errors import UserError
 from gan_jax.files import Path, natural, replacing
 
+log = logging.getLogger('gan_jax')
+
 Frame = Path | np.ndarray
 
 
 def files(folder: Path) -> list[pathlib.Path]:
     """Return the PNG files of a folder in natural order."""
-    found = [path for path in pathlib.Path(folder).glob('*.png') if not path.name.startswith('.')]
+    found = [p for p in pathlib.Path(folder).glob('*.png') if p.is_file() and p.name[0] != '.']
     return sorted(found, key=lambda path: natural(path.name))
 
 
@@ -106,13 +109,13 @@ def image(picture: np.ndarray) -> PIL.Image.Image:
     return PIL.Image.fromarray(np.ascontiguousarray(eight_bits(picture)))
 
 
-def save_png(path: Path, picture: np.ndarray) -> None:
+def save_png(path: Path, picture: np.ndarray, durable: bool = True) -> None:
     """Write a picture [H, W, C] or [H, W], uint8 or uint16, as a PNG file, in one step.
 
     Channels as in `viewable`; 16 bits are kept for gray, which is all that the writer can do.
-    Raises OSError where the disk is full or cannot be written.
+    `durable` as in `files.replacing`. Raises OSError where the disk is full or cannot be written.
     """
-    with replacing(path) as temporary:
+    with replacing(path, durable) as temporary:
         image(picture).save(temporary)
 
 
@@ -122,6 +125,17 @@ def read(frame: Frame) -> np.ndarray:
         return eight_bits(viewable(frame))
     with PIL.Image.open(frame) as opened:
         return eight_bits(viewable(np.asarray(opened)))
+
+
+def readable(frames: Sequence[Frame]) -> list[np.ndarray]:
+    """Return the frames as pictures; a warning names each file that cannot be read."""
+    found = []
+    for frame in frames:
+        try:
+            found.append(read(frame))
+        except Exception as error:  # whatever a damaged file makes a decoder raise
+            log.warning('%s is left out: it cannot be read (%s)', frame, type(error).__name__)
+    return found
 
 
 def thinned(frames: Sequence[Frame], most: int) -> list[Frame]:
@@ -149,6 +163,8 @@ def gif(
 ) -> None:
     """Write frames, pictures or their files in order, as an endless GIF, in one step.
 
+    A file that cannot be read is left out, with a warning.
+
     Args:
       fps: frames a second, up to 50.
       hold: seconds for which the last frame stays.
@@ -156,10 +172,9 @@ def gif(
 
     Raises UserError where there is no frame, OSError where the disk cannot be written.
     """
-    _of_some(frames, path)
-    images = [
-        frame.quantize(256, dither=PIL.Image.Dither.NONE) for frame in _alike(thinned(frames, most))
-    ]
+    there = readable(thinned(frames, most))
+    _of_some(there, path)
+    images = [frame.quantize(256, dither=PIL.Image.Dither.NONE) for frame in _alike(there)]
     each = max(20, round(1000 / fps))
     durations = [each] * (len(images) - 1) + [max(each, round(1000 * hold))]
     with replacing(path) as temporary:

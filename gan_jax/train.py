@@ -1,6 +1,5 @@
 """The loop: the one module with side effects. It knows only the Procedure protocol."""
 
-import json
 import logging
 import math
 import pathlib
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import data, kinds, pictures
+from gan_jax import data, documents, kinds, pictures
 from gan_jax.algorithms.protocol import Phase, starts
 from gan_jax.core import rng
 from gan_jax.core.duration import Every
@@ -27,9 +26,9 @@ from gan_jax.training.workdir import (
     AtOnce,
     Interrupted,
     Stop,
+    as_json,
     need_room,
     open_workdir,
-    read_json,
     stopping,
     versions,
     write_json,
@@ -37,6 +36,8 @@ from gan_jax.training.workdir import (
 )
 
 log = logging.getLogger('gan_jax')
+
+SUMMARY = ('losses.png', 'progress.gif')
 
 
 def train(
@@ -247,7 +248,8 @@ class Loop:
         self.scalars |= values
         self.out.write_scalars(self.step, {'images': self.images} | values)
         if certificates and parallel.is_main_process():
-            write_json(self.workdir / 'evaluations' / f'{self.step}.json', certificates)
+            path = self.workdir / 'evaluations' / f'{self.step}.json'
+            write_json(path, writers.plain(certificates))
 
     def _check(self, values: dict[str, float]) -> None:
         """Refuse to go on from numbers that are not finite; nothing of them is saved."""
@@ -285,7 +287,7 @@ class Loop:
             'seconds': self.seconds,
             'scalars': self.scalars,
             'means': {k: [float(m.total), float(m.count)] for k, m in means.items()},
-            'config': json.loads(self.run.config.to_json_best_effort()),
+            'config': as_json(self.run.config),
             'spec': {**self.run.source.spec.to_json(), 'size': len(self.run.source)},
             'versions': versions(),
         }
@@ -303,11 +305,15 @@ class Loop:
         )
 
     def _summary(self) -> None:
-        """Draw the curves and the animation of the run so far."""
+        """Draw the curves and the animation of the run so far; a warning says where that fails."""
         if not parallel.is_main_process():
             return
-        curves.loss_curves(self.workdir / 'metrics.jsonl', self.workdir / 'losses.png')
-        pictures.gif(pictures.files(self.workdir / 'samples'), self.workdir / 'progress.gif')
+        losses, progress = (self.workdir / name for name in SUMMARY)
+        try:
+            curves.loss_curves(self.workdir / 'metrics.jsonl', losses)
+            pictures.gif(pictures.files(self.workdir / 'samples'), progress)
+        except (OSError, UserError) as error:
+            log.warning('the summary of the run is not whole: %s', error)
 
     def _finish(self) -> TrainState:
         """Write what a finished run leaves, and print its digest."""
@@ -328,8 +334,13 @@ class Loop:
         }
         if not parallel.is_main_process():
             return state
-        if read_json(self.workdir / 'result.json').get('digest') != result['digest']:
-            self._summary()
-            write_json(self.workdir / 'result.json', result)
+        path = self.workdir / 'result.json'
+        before = documents.read_or_none(path, {'digest': str})
+        new = not before or before['digest'] != result['digest']
+        # What a run was for comes first: drawing may fail.
+        if new:
+            write_json(path, writers.plain(result))
         print(f'digest {result["digest"]}', flush=True)
+        if new or not all((self.workdir / name).exists() for name in SUMMARY):
+            self._summary()
         return state

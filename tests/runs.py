@@ -1,13 +1,17 @@
 """Small runs for the tests of the loop: their configs, how to stop them, how to compare them."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
+import shlex
 import signal
 
 import jax
 import numpy as np
 
+import launch
 from gan_jax import config as configs
 from gan_jax import models, train
 from gan_jax.core.state import digest
@@ -48,6 +52,14 @@ def small(algorithm='gan', **changes):
 def has(config, key):
     """Return whether a config has a dotted key."""
     return key in configs.flatten(config)
+
+
+def call(command):
+    """Run launch.py in this process; return its status, stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = launch.launch(['launch.py', *shlex.split(command)])
+    return status, out.getvalue(), err.getvalue()
 
 
 def stop_at(monkeypatch, step, signum=signal.SIGTERM):

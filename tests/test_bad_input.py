@@ -1,12 +1,10 @@
 """Every row of docs/errors.md, through launch.py: one line, exit code 2, nothing lost."""
 
 import contextlib
-import io
 import json
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,22 +12,14 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT
+from runs import call
 
 import gan_jax
-import launch
 
 SMALL = '--config.model.g.hidden=8,8 --config.model.d.hidden=8,8 --config.devices=1'
 DOC = (ROOT / 'docs' / 'errors.md').read_text()
 TABLE = re.compile(r'^\| (?P<what>[^|]+) \| `(?P<command>[^`]+)` \| (?P<message>.+) \|$', re.M)
 ROWS = [m.groupdict() for m in TABLE.finditer(DOC) if not m['what'].startswith('what is wrong')]
-
-
-def call(command):
-    """Run launch.py in this process; return its status, stdout and stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = launch.launch(['launch.py', *shlex.split(command)])
-    return status, out.getvalue(), err.getvalue()
 
 
 @contextlib.contextmanager
@@ -67,6 +57,11 @@ def place(tmp_path_factory):
         config = json.loads(pathlib.Path('runs/mlp_digits/config.json').read_text())
         (folder / 'runs' / 'older').mkdir()
         pathlib.Path('runs/older/config.json').write_text(json.dumps(config))
+        for name in ('described', 'damaged'):
+            (folder / 'runs' / name).mkdir()
+            pathlib.Path(f'runs/{name}/run.json').write_text('{"format": 2, "phases": 3}')
+        pathlib.Path('runs/described/config.json').write_text(json.dumps(config))
+        pathlib.Path('runs/damaged/config.json').write_text('[]')
         config['model']['g']['z_dim'] = 16
         pathlib.Path('runs/reshaped/config.json').write_text(json.dumps(config))
         yield folder

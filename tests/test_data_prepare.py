@@ -1,7 +1,10 @@
 """Prepared shards hold what the source gives, however often their making is interrupted."""
 
+import functools
 import json
+import operator
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -224,8 +227,69 @@ def test_damaged_sets_are_named(tmp_path):
     with pytest.raises(UserError, match=f'{shard} is absent or damaged'):
         prepared.Source(str(folder))
     manifest.write_text('{')
-    with pytest.raises(UserError, match=r'cannot read .*manifest.json'):
+    with pytest.raises(UserError, match=r'manifest.json cannot be read: Expecting'):
         prepared.Source(str(folder))
+
+
+LIES = [
+    ('[]', 'it is a list, and should be an object'),
+    ({'version': 'two'}, "version is 'two', and should be an int"),
+    ({'count': 200}, 'its count is 200, that of its shards 300'),
+    ({'count': None}, 'count is null or absent, and should be an int'),
+    ({'shards': {}}, 'shards is an object, and should be a list'),
+    ({'shards.0': 3}, 'shards[0] is 3, and should be an object'),
+    ({'shards.0.name': '../../../a'}, "'../../../a' is no name of a shard in this folder"),
+    ({'shards.0.name': '/etc/passwd'}, "'/etc/passwd' is no name of a shard in this folder"),
+    ({'shards.0.name': '..'}, "'..' is no name of a shard"),
+    ({'shards.0.count': -1, 'count': 199}, 'has a count of -1'),
+    ({'shards.0.count': 10**9, 'count': 10**9 + 200}, 'but its examples take 76000000000'),
+    ({'shards.0.count': 50, 'count': 250}, 'holds 100 examples, but manifest.json says 50'),
+    ({'spec.fields': []}, 'spec.fields is a list, and should be an object'),
+    ({'spec.fields.image.shape': [6, 4]}, "image' has the shape [6, 4]"),
+    ({'spec.fields.image.shape': [6, 4, -3]}, "field 'image' has the shape [6, 4, -3]"),
+    ({'spec.fields.image.dtype': 'object'}, "field 'image' has the dtype 'object'"),
+    ({'spec.fields.image.dtype': 'nonsense'}, "field 'image' has the dtype 'nonsense'"),
+    ({'spec.fields.image.kind': '../x'}, "the kind '../x', which is none of audio, image"),
+    ({'spec.main': 'picture'}, "main is 'picture', which is none of ['image', 'label']"),
+]
+
+
+@pytest.fixture(scope='module')
+def three_shards(tmp_path_factory):
+    """Prepare 300 examples, about 100 a shard."""
+    folder = tmp_path_factory.mktemp('lies') / 'set'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, 'SHARD_BYTES', 100 * 76)
+        write.write_shards(tiny(), folder, MADE)
+    return folder
+
+
+@pytest.mark.parametrize(('changes', 'message'), LIES, ids=[m[:40] for _, m in LIES])
+def test_a_manifest_that_lies_is_refused_in_one_line(three_shards, tmp_path, changes, message):
+    folder = shutil.copytree(three_shards, tmp_path / 'set')
+    manifest = folder / 'manifest.json'
+    text = changes
+    if not isinstance(changes, str):
+        whole = json.loads(manifest.read_text())
+        for dotted, value in changes.items():
+            *parents, leaf = (int(k) if k.isdigit() else k for k in dotted.split('.'))
+            functools.reduce(operator.getitem, parents, whole)[leaf] = value
+        text = json.dumps(whole)
+    manifest.write_text(text)
+    with pytest.raises(UserError) as raised:
+        prepared.Source(str(folder))
+    assert message in str(raised.value) and '\n' not in str(raised.value)
+
+
+def test_damaged_notes_of_an_interrupted_preparation_are_passed_over(tmp_path, caplog):
+    straight = write.write_shards(tiny(), tmp_path / 'straight', MADE)
+    with pytest.raises(KeyboardInterrupt):
+        write.write_shards(Interrupted(tiny(), 250), tmp_path / 'set', MADE)
+    first, second = sorted((tmp_path / 'set').glob('images-*.json'))
+    first.write_text('[1]')
+    second.write_text('{"bytes": ' + second.with_suffix('.array_record').name + '}')
+    assert write.write_shards(tiny(), tmp_path / 'set', MADE) == straight
+    assert f'{first} cannot be read: it is a list' in caplog.text and str(second) in caplog.text
 
 
 def test_foreign_folders_are_left_alone(tmp_path):

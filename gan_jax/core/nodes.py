@@ -52,8 +52,10 @@ def level(keys: Keys, config: Any, prefix: str = '') -> dict[str, Any]:
     """Return what is declared at one level, for the names that the config has there.
 
     Raises:
-      UserError: there is no part of a name.
+      UserError: there is no part of a name, or a value where keys should be.
     """
+    if not nested(config):
+        raise UserError(f'{prefix.removesuffix(".")}={config!r} is not allowed: it holds keys')
     if isinstance(keys, AnyOf):
         known = list(keys.names())
         return {name: keys.of(name) for name in config if name in known}
@@ -196,10 +198,8 @@ def check(keys: Keys, config: Any, prefix: str = '') -> None:
         if isinstance(key, Key):
             if not key.allows(given):
                 raise refusal(prefix + name, given, key)
-        elif nested(given):
-            check(key, given, f'{prefix}{name}.')
         else:
-            raise UserError(f'{prefix}{name}={given!r} is not allowed: it holds keys')
+            check(key, given, f'{prefix}{name}.')
 
 
 def unknown_key(keys: Keys, config: Any, dotted: str, prefix: str = '') -> UserError:

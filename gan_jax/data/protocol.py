@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gan_jax import kinds
 from gan_jax.errors import UserError, unknown
 from gan_jax.kinds import Field
 
@@ -16,6 +17,13 @@ Example = dict[str, np.ndarray]
 
 
 LABEL = Field((), 'int32', 'label')
+# Of a spec as JSON.
+SPEC = {
+    'fields': {str: {'shape': [int], 'dtype': str, 'kind': str, 'span': str}},
+    'main': str,
+    'classes': [str],
+    'unknown': int,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +70,31 @@ class Spec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> 'Spec':
-        """Return the spec that to_json wrote; other keys are passed over."""
+        """Return the spec that to_json wrote, of the form SPEC; other keys are passed over.
+
+        Raises:
+          ValueError: it is none of examples that there can be.
+        """
         fields = {k: Field(**{**f, 'shape': tuple(f['shape'])}) for k, f in data['fields'].items()}
+        if data['main'] not in fields:
+            raise ValueError(f'main is {data["main"]!r}, which is none of {list(fields)}')
+        for name, field in fields.items():
+            if wrong := _impossible(field):
+                raise ValueError(f'field {name!r} has {wrong}')
         return cls(fields, data['main'], tuple(data['classes']), data['unknown'])
+
+
+def _impossible(field: Field) -> str:
+    """Return what no field of an example can have, '' where there is nothing of the sort."""
+    if field.kind not in kinds.names():
+        return f'the kind {field.kind!r}, which is none of {", ".join(kinds.names())}'
+    if any(n < 1 for n in field.shape) or (field.kind == 'image' and len(field.shape) != 3):
+        return f'the shape {list(field.shape)}'
+    try:
+        numbers = np.dtype(field.dtype).kind in 'biuf'
+    except (TypeError, ValueError):
+        numbers = False
+    return '' if numbers else f'the dtype {field.dtype!r}'
 
 
 def more_fields(asked: str, there: Collection[str]) -> tuple[str, ...]:

@@ -83,10 +83,15 @@ class Kind:
         """Write beside a picture, to a path without suffix, what it cannot show; nothing mostly."""
 
     def write(self, path: pathlib.Path, example: np.ndarray, field: Field) -> None:
-        """Write one final example to a path with the kind's suffix, in one step."""
+        """Write one of many final examples to a path with the kind's suffix, in one step."""
         del field
-        with replacing(path) as temporary:
+        with replacing(path, durable=False) as temporary:
             np.save(temporary, example)
+
+
+def names() -> list[str]:
+    """Return the names of all kinds: the modules of `gan_jax.kinds`."""
+    return discovery.names(__name__)
 
 
 def find(name: str) -> Kind:

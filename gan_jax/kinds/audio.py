@@ -60,7 +60,7 @@ class Audio(kinds.Kind):
 
     def write(self, path: pathlib.Path, example: np.ndarray, field: Field) -> None:
         """Write int16 samples [T, C] as WAV, in one step."""
-        with replacing(path) as temporary, wave.open(str(temporary), 'wb') as file:
+        with replacing(path, durable=False) as temporary, wave.open(str(temporary), 'wb') as file:
             file.setnchannels(example.shape[1])
             file.setsampwidth(2)
             file.setframerate(field.rate)

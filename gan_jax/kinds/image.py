@@ -77,7 +77,7 @@ class Image(kinds.Kind):
     def write(self, path: pathlib.Path, example: np.ndarray, field: Field) -> None:
         """Write a PNG."""
         del field
-        pictures.save_png(path, example)
+        pictures.save_png(path, example, durable=False)
 
 
 KIND = Image()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gan_jax import files
+from gan_jax import documents, files
 from gan_jax.errors import UserError
 from gan_jax.metrics.evaluators.protocol import Value
 from gan_jax.metrics.features.protocol import Extractor
@@ -34,6 +34,8 @@ PROTOCOL = (
 )
 
 
+# what is read of a certificate
+CERTIFICATE = {'metric': str, 'value': float, 'standard_error': (float, None)}
 # what a certificate says of a generator; options are the maker's, None where it has none
 GENERATOR = ('digest', 'step', 'ema', 'maker', 'options')
 
@@ -114,14 +116,14 @@ def line(certificate: Mapping[str, Any]) -> str:
 def read(path: str | pathlib.Path) -> dict[str, dict]:
     """Return the certificates in a file, by metric; raise UserError where it holds none."""
     try:
-        content = json.loads(pathlib.Path(path).read_text())
+        content = documents.read(path)
         entries = content if isinstance(content, list) else [content]
-        result = {entry['metric']: entry for entry in entries}
-        if not result or any('value' not in entry for entry in entries):
-            raise KeyError('value')
-        return result
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path} holds no certificates ({error!r})') from None
+        wrong = documents.mismatch(entries, [CERTIFICATE]) if entries else 'the list is empty'
+    except FileNotFoundError:
+        wrong = 'there is no such file'
+    if wrong:
+        raise UserError(f'{path} holds no certificates: {wrong}')
+    return {entry['metric']: entry for entry in entries}
 
 
 def field(certificate: dict, path: str) -> Any:

@@ -45,9 +45,9 @@ def _panel(axis: Axes, lines: Lines, x: str, title: str, names: Sequence[str]) -
     """Draw some scalars into one panel; a value that was not finite leaves a gap."""
     values: list[float] = []
     for name in names:
-        points = [(line[x], line.get(name)) for line in lines if x in line]
+        points = [(line[x], line.get(name)) for line in lines if line.get(x) is not None]
         heights = [y if isinstance(y, int | float) else math.nan for _, y in points]
-        axis.plot([at for at, _ in points], heights, label=name, linewidth=1)
+        axis.plot([at for at, _ in points], heights, label=name.replace('$', r'\$'), linewidth=1)
         values += [y for y in heights if math.isfinite(y)]
     axis.set_ylabel(title)
     if values and min(values) > 0 and max(values) > 50 * min(values):

@@ -14,7 +14,7 @@ from typing import Any
 import ml_collections
 
 from gan_jax import config as configs
-from gan_jax import files
+from gan_jax import documents, files
 from gan_jax.errors import UserError
 
 log = logging.getLogger('gan_jax')
@@ -23,6 +23,13 @@ log = logging.getLogger('gan_jax')
 SPARE = 2**23
 # Of a run's folder; raised where folders of before cannot be read any more.
 FORMAT = 2
+# What run.json and config.json must be; the keys of a config have checks of their own.
+RUN = {
+    'format': int,
+    'data': ({str: object}, None),
+    'phases': ([{'name': str, 'images': int}], None),
+}
+CONFIG = {'algorithm': str, 'seed': int, 'batch_size': int, 'data': {'name': str}}
 PACKAGES = ('gan_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
 
 
@@ -53,12 +60,12 @@ def open_workdir(
             _compare(workdir, read_config(workdir), config)
         run = {'format': FORMAT, **about()}
         if path.exists():
-            old = read_json(workdir / 'run.json')
+            old = documents.read(workdir / 'run.json', RUN)
             _compare_data(workdir, old.get('data', {}), run.get('data', {}))
             _compare_phases(workdir, old.get('phases', []), run.get('phases', []))
-        new = ((workdir / 'run.json', run), (path, json.loads(config.to_json_best_effort())))
+        new = ((workdir / 'run.json', run), (path, as_json(config)))
         for file, content in new:
-            if read_json(file) != content:
+            if not path.exists() or documents.read(file) != content:
                 write_json(file, content)
     return workdir
 
@@ -96,7 +103,7 @@ def need_room(workdir: pathlib.Path, size: int) -> None:
 
 
 def _compare(workdir: pathlib.Path, old: Any, new: Any) -> None:
-    new = ml_collections.ConfigDict(json.loads(new.to_json_best_effort()))
+    new = ml_collections.ConfigDict(as_json(new))
     matter, free = configs.differences(old, new)
     if matter:
         raise UserError(
@@ -143,31 +150,34 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
       UserError: there is no run, one of an older version, or its config cannot be read.
     """
     path = workdir / 'config.json'
-    if path.exists() and read_json(workdir / 'run.json').get('format') != FORMAT:
+    try:
+        found = documents.read(path, CONFIG)
+    except FileNotFoundError as error:
+        raise UserError(f'no run in {str(workdir)!r}: it has no config.json') from error
+    about = workdir / 'run.json'
+    if not about.exists() or documents.read(about, {'format': int})['format'] != FORMAT:
         raise UserError(
             f'workdir={str(workdir)!r} holds a run of another version of gan_jax, whose format is '
             f'not {FORMAT}: train it again, or use the version that made it'
         )
     try:
-        return ml_collections.ConfigDict(json.loads(path.read_text()))
-    except FileNotFoundError as error:
-        raise UserError(f'no run in {str(workdir)!r}: it has no config.json') from error
-    except (OSError, ValueError) as error:
+        config = ml_collections.ConfigDict(found)
+        configs.check(config)
+    # names that a config cannot have make ml_collections raise what it likes
+    except (UserError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f'{path} cannot be read: {error}') from error
+    return config
+
+
+def as_json(config: Any) -> dict[str, Any]:
+    """Return a config as it reads from a file."""
+    return json.loads(config.to_json_best_effort())
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Write a JSON file in one step."""
     with files.replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + '\n', 'utf-8')
-
-
-def read_json(path: pathlib.Path) -> dict[str, Any]:
-    """Return the object of a JSON file, {} where there is none or it cannot be read."""
-    try:
-        return dict(json.loads(path.read_text('utf-8')))
-    except (OSError, ValueError):
-        return {}
 
 
 class AtOnce(Exception):

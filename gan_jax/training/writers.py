@@ -16,10 +16,12 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 import tqdm
 
-from gan_jax import files, pictures
+from gan_jax import documents, files, pictures
 
 Path = str | os.PathLike[str]
 Scalars = Mapping[str, Any]
+# A line of metrics.jsonl: a number that was not finite is null.
+LINE = {'step': int, 'images': (int, None)}
 
 
 class Writer(Protocol):
@@ -77,7 +79,7 @@ class JsonLines:
 
     def truncate(self, step: float = math.inf) -> None:
         """Drop the lines of later steps than this one, and lines that are not whole."""
-        lines = [line for line in read_lines(self.path) if line.get('step', 0) <= step]
+        lines = [line for line in read_lines(self.path) if line['step'] <= step]
         with files.replacing(self.path) as temporary:
             temporary.write_text(''.join(json.dumps(line) + '\n' for line in lines), 'utf-8')
         if hasattr(self, '_file'):
@@ -91,16 +93,12 @@ class JsonLines:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file of JSON lines, without lines that are not whole."""
-    found = []
-    for line in pathlib.Path(path).read_bytes().split(b'\n'):
-        try:
-            item = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(item, dict):
-            found.append(item)
-    return found
+    """Return the lines of a metrics.jsonl, without those that are damaged or not whole.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    return documents.read_lines(path, LINE)
 
 
 class TensorBoard:

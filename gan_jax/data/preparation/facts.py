@@ -11,6 +11,16 @@ from gan_jax.data.preparation.audit import read_some
 from gan_jax.data.protocol import Example, Spec
 
 JSON = dict[str, Any]
+# Of facts as JSON.
+FORM = {
+    'count': int,
+    'bad': [[str]],
+    'sizes': {str: int},
+    'labels': {str: int},
+    'pixels': {str: int},
+    'totals': {str: [float]},
+    'squares': {str: [float]},
+}
 
 
 @dataclasses.dataclass

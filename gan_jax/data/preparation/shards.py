@@ -1,13 +1,14 @@
 """Records of prepared shards: the bytes of an example's arrays, one after the other."""
 
 import dataclasses
-import json
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
 
-from gan_jax.data.protocol import Example, Spec
+from gan_jax import documents
+from gan_jax.data.protocol import SPEC, Example, Spec
 from gan_jax.errors import UserError
 
 MANIFEST = 'manifest.json'
@@ -15,6 +16,16 @@ VERSION = 2
 # one record a group, as they are: any record is one read, without unpacking its neighbours
 OPTIONS = 'group_size:1,uncompressed,transpose:false'
 SHARD_BYTES = 2**26
+# What is read of a manifest; the rest is for people.
+SHARD = {'name': str, 'count': int, 'bytes': int, 'digest': str}
+FORM = {
+    'spec': SPEC,
+    'unknown': int,
+    'count': int,
+    'digest': str,
+    'source': (str, None),
+    'shards': [SHARD],
+}
 
 
 def layout(spec: Spec) -> list[tuple[str, tuple[int, ...], str]]:
@@ -58,21 +69,46 @@ def spec_of(manifest: dict[str, Any]) -> Spec:
 
 
 def read_manifest(folder: pathlib.Path) -> dict[str, Any]:
-    """Return a folder's manifest; raises UserError where it is absent or damaged."""
+    """Return a folder's manifest.
+
+    Raises:
+      UserError: it is absent, damaged, of another version, or contradicts itself.
+    """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
-        if manifest['version'] != VERSION:
-            raise UserError(
-                f'{path} has version {manifest["version"]}, this reads {VERSION}: prepare it again '
-                f'from {manifest.get("source")}'
-            )
-        spec_of(manifest), manifest['shards'], manifest['count'], manifest['digest']
+        manifest = documents.read(path, {'version': int})
     except FileNotFoundError:
         raise UserError(
             f'{folder} holds no prepared set (no {MANIFEST}); make one by '
             f'python -m gan_jax.data prepare SRC {folder} --size=64'
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f'cannot read {path}: {error}') from None
+    if manifest['version'] != VERSION:
+        raise UserError(
+            f'{path} has version {manifest["version"]}, this reads {VERSION}: prepare it again '
+            f'from {manifest.get("source")}'
+        )
+    wrong = documents.mismatch(manifest, FORM) or _contradiction(manifest)
+    if wrong:
+        raise UserError(f'{path} cannot be read: {wrong}')
     return manifest
+
+
+def _contradiction(manifest: dict[str, Any]) -> str:
+    """Return what cannot be true of a manifest, '' where nothing is found."""
+    try:
+        spec = spec_of(manifest)
+    except ValueError as error:
+        return f'spec: {error}'
+    for shard in manifest['shards']:
+        name = shard['name']
+        least = shard['count'] * record_bytes(spec)
+        if not re.fullmatch(r'[\w.-]+\.array_record', name):
+            return f'{name!r} is no name of a shard in this folder'
+        if shard['count'] < 1:
+            return f'{name} has a count of {shard["count"]}'
+        if shard['bytes'] < least:
+            return f'{name} has {shard["bytes"]} bytes, but its examples take {least}'
+    total = sum(shard['count'] for shard in manifest['shards'])
+    if total != manifest['count']:
+        return f'its count is {manifest["count"]}, that of its shards {total}'
+    return ''

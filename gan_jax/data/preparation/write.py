@@ -13,15 +13,18 @@ from typing import Any
 
 import tqdm
 
+from gan_jax import documents
 from gan_jax.data.labels import UNKNOWN
 from gan_jax.data.preparation import audit, shards, showing
-from gan_jax.data.preparation.facts import JSON, Facts, Part, read_part
+from gan_jax.data.preparation.facts import FORM, JSON, Facts, Part, read_part
 from gan_jax.data.protocol import BadExample, in_order
 from gan_jax.errors import UserError
 from gan_jax.files import replacing
 
 CHUNK = 64
 PLAN = 'unfinished.json'
+# Of a shard that is finished, until all are.
+NOTE = {**shards.SHARD, 'facts': FORM}
 
 # the source that a worker process reads, set when the process starts
 _source: Any = None
@@ -104,17 +107,14 @@ def write_json(path: pathlib.Path, data: JSON) -> None:
         draft.write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
 
 
-def read_json(path: pathlib.Path) -> JSON | None:
-    """Return a file's JSON, or None where it is absent or damaged."""
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return None
+def prepared(folder: pathlib.Path) -> JSON | None:
+    """Return the manifest of a folder, None where there is none; UserError where it is damaged."""
+    return shards.read_manifest(folder) if (folder / shards.MANIFEST).exists() else None
 
 
 def claim(folder: pathlib.Path, wanted: JSON) -> None:
     """Take a folder for a preparation; raises UserError where it holds something else."""
-    there = read_json(folder / shards.MANIFEST) or read_json(folder / PLAN)
+    there = prepared(folder) or documents.read_or_none(folder / PLAN, dict)
     if there is not None:
         differ = [key for key in wanted if there.get(key) != wanted[key]]
         if differ:
@@ -155,7 +155,7 @@ def write_shard(path: pathlib.Path, parts: Iterator, bar: Any) -> JSON:
 
 def finished(path: pathlib.Path, on_error: str) -> JSON | None:
     """Return the note of a shard that an earlier run finished, or None."""
-    note = read_json(path.with_suffix('.json'))
+    note = documents.read_or_none(path.with_suffix('.json'), NOTE)
     if note is None or not path.exists() or path.stat().st_size != note['bytes']:
         return None
     # bad files may have been mended since
@@ -180,7 +180,7 @@ def write_shards(
     wanted = plan(source, request)
     try:
         claim(folder, wanted)
-        done = read_json(folder / shards.MANIFEST)
+        done = prepared(folder)
         if done is None:
             notes = write_rest(source, folder, on_error, workers, threads)
             done = finish(folder, wanted, notes, on_error)

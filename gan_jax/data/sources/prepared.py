@@ -1,5 +1,6 @@
 """Sets that `python -m gan_jax.data prepare` made: shards of raw pixels, nothing to decode."""
 
+import contextlib
 import pathlib
 import threading
 from typing import Any
@@ -41,6 +42,24 @@ class Source:
         return self.whole[index]
 
 
+def open_shard(file: pathlib.Path) -> Any:
+    """Return a reader of a shard, which raises almost anything where it is damaged."""
+    # imported late: it is needed only where a prepared set is read
+    from array_record.python import array_record_module
+
+    options = 'readahead_buffer_size:0,max_parallelism:0'
+    return array_record_module.ArrayRecordReader(str(file), options=options)
+
+
+def count(file: pathlib.Path) -> int | None:
+    """Return how many records a shard has, None where it is damaged: reading it will say so."""
+    try:
+        with contextlib.closing(open_shard(file)) as reader:
+            return int(reader.num_records())
+    except Exception:
+        return None
+
+
 class Shards:
     """Read the examples of one manifest."""
 
@@ -53,11 +72,15 @@ class Shards:
         self.files = [folder / s['name'] for s in self.manifest['shards']]
         self.starts = np.cumsum([0, *(s['count'] for s in self.manifest['shards'])])
         self.local = threading.local()
+        again = f'prepare {folder} again from {self.manifest.get("source")}'
         for file, shard in zip(self.files, self.manifest['shards'], strict=True):
             if not file.is_file() or file.stat().st_size != shard['bytes']:
+                raise UserError(f'{file} is absent or damaged; {again}')
+            found = count(file)
+            if found not in (None, shard['count']):
                 raise UserError(
-                    f'{file} is absent or damaged; prepare {folder} again from '
-                    f'{self.manifest["source"]}'
+                    f'{file} holds {found} examples, but {shards.MANIFEST} says '
+                    f'{shard["count"]}; {again}'
                 )
 
     def __len__(self) -> int:
@@ -70,15 +93,10 @@ class Shards:
 
     def reader(self, shard: int) -> Any:
         """Return this thread's reader of a shard."""
-        # imported late: it is needed only where a prepared set is read
-        from array_record.python import array_record_module
-
         if not hasattr(self.local, 'readers'):
             self.local.readers = {}
         if shard not in self.local.readers:
-            self.local.readers[shard] = array_record_module.ArrayRecordReader(
-                str(self.files[shard]), options='readahead_buffer_size:0,max_parallelism:0'
-            )
+            self.local.readers[shard] = open_shard(self.files[shard])
         return self.local.readers[shard]
 
     def records(self, indices: np.ndarray) -> list[bytes]:
