@@ -25,8 +25,8 @@ COMMON: dict[str, keys.Key] = {
     'mode': keys.choice('train', modes.names, 'What to do.'),
     'workdir': keys.path('', 'Folder of the run; runs/<name of the config> by default.'),
     'coordinator': keys.Key(None, 'text', 'Several processes: host:port of the first.'),
-    'num_processes': keys.Key(None, 'count', 'Several processes: how many.', low=1),
-    'process_id': keys.Key(None, 'count', 'Several processes: which, from 0.', low=0),
+    'num_processes': keys.count(None, 'Several processes: how many.'),
+    'process_id': keys.count(None, 'Several processes: which, from 0.', low=0),
     'help': keys.text('', 'Show the flags of a mode; --help=KEY: keys of the config.'),
 }
 DEFINE: dict[str, Callable[..., Any]] = {
@@ -60,7 +60,8 @@ def parse(argv: list[str], mode: ModuleType | None = None) -> Command:
     path = None
     if not (mode.OF_A_RUN and given.get('workdir')):
         path = config_path(given.get('config', DEFAULT))
-    values = define({**COMMON, **mode.FLAGS})
+    declared = {**COMMON, **mode.FLAGS}
+    values = define(declared)
     if path and not mode.OF_A_RUN:
         delattr(values, 'config')
         argv = without_config(argv)
@@ -72,10 +73,18 @@ def parse(argv: list[str], mode: ModuleType | None = None) -> Command:
         raise UserError(str(error).replace('\n', ' ')) from error
     if len(rest) > 1:
         raise UserError(f'{rest[1]!r} is not a flag: write --name=value')
+    nodes.check(declared, given_flags(values, declared), '--')
     if path and not mode.OF_A_RUN:
         complete(path, values.config)
     workdir = pathlib.Path(values.workdir or f'runs/{path.stem if path else ""}')
     return Command(mode, None if mode.OF_A_RUN else values.config, workdir, values)
+
+
+def given_flags(values: flags.FlagValues, declared: Mapping[str, keys.Key]) -> dict[str, Any]:
+    """Return the declared flags that a command line sets, but the config, with their values."""
+    return {
+        name: values[name].value for name in declared if name in values and values[name].present
+    }
 
 
 def without_config(argv: list[str]) -> list[str]:

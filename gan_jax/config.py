@@ -1,5 +1,6 @@
 """What a config holds, what is wrong with one, and its durations resolved to images."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -7,7 +8,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import algorithms, data
 from gan_jax.core import allowed, keys, nodes, optim
-from gan_jax.core.duration import Duration
+from gan_jax.core.duration import MOST, Duration
 from gan_jax.data.config import KEYS as DATA
 from gan_jax.errors import UserError
 from gan_jax.metrics import options
@@ -15,7 +16,7 @@ from gan_jax.runtime import parallel
 
 # Keys of every run; its algorithm adds its own, and to 'sample' too, and metrics to 'eval'.
 COMMON: dict[str, Any] = {
-    'seed': keys.count(0, 'Seed of all draws.', low=0),
+    'seed': keys.seed('Seed of all draws.'),
     'batch_size': keys.count(64, 'Real images of a step, over all devices.'),
     'duration': keys.duration('10ep', 'Length of the run.', learns=False),
     'data': DATA,
@@ -103,17 +104,34 @@ def resolve(config: ConfigDict, epoch: int) -> ConfigDict:
     Periods stay as they are, since they may count steps.
     """
     resolved = settled(config)
-    for name, key in nodes.flat(KEYS, resolved):
+    for name, place, at in _durations(resolved):
+        images = Duration.parse(place[at], name).images(config.batch_size, epoch)
+        with place.ignore_type():
+            place[at] = images
+    return resolved
+
+
+def validate_durations(resolved: ConfigDict) -> None:
+    """Refuse durations of a resolved config that are of more images than a run counts.
+
+    Raises:
+      UserError: names the key and its images.
+    """
+    for name, place, at in _durations(resolved):
+        if place[at] > MOST:
+            raise UserError(f'{name} is {place[at]} images: at most {MOST} are counted')
+
+
+def _durations(config: ConfigDict) -> Iterator[tuple[str, Any, str]]:
+    """Yield (dotted key, node, key in the node) of each duration, also those of schedules."""
+    for name, key in nodes.flat(KEYS, config):
         parent_key, _, leaf = name.rpartition('.')
-        parent = node(resolved, parent_key)
+        parent = node(config, parent_key)
         inside = allowed.nested(parent[leaf])
         for part in DURATIONS.get((key.kind, inside), ()):
             place, at = (parent[leaf], part) if inside else (parent, leaf)
             if at in place:
-                images = Duration.parse(place[at], name).images(config.batch_size, epoch)
-                with place.ignore_type():
-                    place[at] = images
-    return resolved
+                yield name, place, at
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> tuple[list[str], list[str]]:

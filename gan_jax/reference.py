@@ -22,9 +22,12 @@ Set a key by `--config.KEY=VALUE`. A key that nothing reads is refused. 'resume'
 go on with another value. Where a name decides (`loss.name=hinge`), the keys below it belong to
 that part alone. Kinds: a *duration* or *period* is '200kimg', '30ep' or '500st'; a *value* is a
 number or a schedule; 'each' takes one value, or a tuple of one for each layer.
+
+'range': what a number x may be, and both ends of its schedule. In any case numbers are finite in
+float32, and ints below 2^31. What takes more memory than there is, is refused before a run begins.
 """
-TITLES = '| key | default | kind | resume | meaning |\n|---|---|---|---|---|'
-WITH = '| key | default | kind | resume | meaning | with |\n|---|---|---|---|---|---|'
+TITLES = '| key | default | kind | range | resume | meaning |\n|---|---|---|---|---|---|'
+WITH = '| key | default | kind | range | resume | meaning | with |\n|---|---|---|---|---|---|---|'
 
 
 def lines(found: Mapping[str, Key], prefix: str) -> Iterator[str]:
@@ -127,7 +130,8 @@ def row(name: str, key: Key) -> str:
     kind = f'{key.kind}, each' if key.each else key.kind
     said = key.help if not key.choices else f'{key.help} One of {", ".join(key.options())}.'
     default = str(key.default).replace('|', '\\|') if key.default != '' else "''"
-    return f'| `{name}` | `{default}` | {kind} | {"no" if key.learns else "yes"} | {said} |'
+    resumes = 'no' if key.learns else 'yes'
+    return f'| `{name}` | `{default}` | {kind} | {key.limits()} | {resumes} | {said} |'
 
 
 if __name__ == '__main__':

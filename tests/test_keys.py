@@ -56,10 +56,22 @@ def test_what_a_key_allows(given):
 @pytest.mark.parametrize(
     ('given', 'message'),
     [
-        ({'size': 0}, 'size=0 is not allowed: it must be an int, at least 1'),
-        ({'size': True}, 'size=True is not allowed: it must be an int, at least 1'),
-        ({'size': 2.0}, 'size=2.0 is not allowed: it must be an int, at least 1'),
-        ({'size': None}, 'size=None is not allowed: it must be an int, at least 1'),
+        (
+            {'size': 0},
+            'size=0 is not allowed: it must be an int, at least 1 and at most 2147483647',
+        ),
+        (
+            {'size': True},
+            'size=True is not allowed: it must be an int, at least 1 and at most 2147483647',
+        ),
+        (
+            {'size': 2.0},
+            'size=2.0 is not allowed: it must be an int, at least 1 and at most 2147483647',
+        ),
+        (
+            {'size': None},
+            'size=None is not allowed: it must be an int, at least 1 and at most 2147483647',
+        ),
         ({'b1': 1}, 'b1=1 is not allowed: it must be a number, at least 0 and less than 1'),
         ({'eps': 0.0}, 'eps=0.0 is not allowed: it must be a number, more than 0'),
         ({'goal': float('nan')}, 'goal=nan is not allowed: it must be a number'),

@@ -19,7 +19,9 @@ from gan_jax.errors import UserError
 KEYS: nodes.Keys = {
     'model': models.declare('autoencoder', 'encoder', 'decoder'),
     'optim': {'encoder': optim.KEYS, 'decoder': optim.KEYS},
-    'noise': keys.number(0.0, 'Standard deviation of the noise that is to be removed.', low=0),
+    'noise': keys.number(
+        0.0, 'Standard deviation of the noise that is to be removed.', low=0, high=1000
+    ),
     'sample': {'columns': keys.count(8, 'Images in the picture of a run.', learns=False)},
 }
 

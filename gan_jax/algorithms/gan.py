@@ -23,8 +23,8 @@ from gan_jax.terms.protocol import Term, settle, shares
 Batch = Mapping[str, jax.Array]
 
 GAME: dict[str, keys.Key] = {
-    'real': keys.span((1.0, 1.0), 'Range of the targets of real images.', low=0),
-    'fake': keys.span((0.0, 0.0), 'Range of the targets of generated images.', low=0),
+    'real': keys.span((1.0, 1.0), 'Range of the targets of real images.', low=0, high=2),
+    'fake': keys.span((0.0, 0.0), 'Range of the targets of generated images.', low=0, high=2),
     'flip': keys.probability(0.0, 'Share of images with the target of the other kind.'),
     'batching': keys.choice(
         'two_batches', tuple(PASSES), 'Whether D sees real and generated images in one batch.'

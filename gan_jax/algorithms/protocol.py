@@ -17,7 +17,7 @@ Batch = Mapping[str, jax.Array]
 EMA = {
     'half_life': keys.moving_duration('0img', "Half-life of the networks' average; 0img for none."),
     'ramp': keys.number(
-        0.0, 'Half-life is at most this share of the images seen; 0 for no ramp.', low=0
+        0.0, 'Half-life is at most this share of the images seen; 0 for no ramp.', low=0, high=1000
     ),
 }
 GRID = {

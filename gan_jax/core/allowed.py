@@ -1,8 +1,9 @@
 """What values a config key allows: a test for each kind of key, and what it asks for in words."""
 
-import math
 from collections.abc import Callable
 from typing import Any, Protocol
+
+import numpy as np
 
 from gan_jax.core.duration import Duration
 from gan_jax.errors import UserError
@@ -25,10 +26,15 @@ class Bounds(Protocol):
     def options(self) -> tuple[str, ...]: ...
 
 
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+
+
 def _is_number(key: Bounds, x: Any) -> bool:
-    if isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x):
+    if isinstance(x, bool) or not isinstance(x, int | float) or not abs(x) <= LARGEST:
         return False
-    return key.low <= x <= key.high and key.above < x < key.below
+    # What is computed with: 1e-50 is 0 there, and 0.999999999 is 1; XLA takes subnormals for 0.
+    rounded = float(np.float32(x)) if abs(x) >= SMALLEST else 0.0
+    return key.low <= x <= key.high and key.above < rounded < key.below
 
 
 def nested(x: Any) -> bool:
@@ -102,9 +108,12 @@ KINDS: dict[str, tuple[Callable[[Bounds, Any], bool], str]] = {
     'choice or count': (_is_text_or_count, 'a name or an int'),
     'text': (_is_text, 'text'),
     'path': (_is_text, 'a path'),
-    'duration': (_is_duration, "a duration such as '200kimg', '30ep' or '500st'"),
+    'duration': (_is_duration, "a duration such as '200kimg', '30ep' or '500st', below 2^31"),
     'moving duration': (_is_moving_duration, 'a duration, or a schedule of durations'),
-    'period': (_is_duration, "a period such as '200kimg', '30ep' or '500st', '0st' for never"),
+    'period': (
+        _is_duration,
+        "a period such as '200kimg', '30ep' or '500st', below 2^31, '0st' for never",
+    ),
     'range': (_is_range, 'a range (low, high)'),
     'counts': (_is_tuple_of(_is_count), 'a tuple of ints'),
     'numbers': (_is_tuple_of(_is_number), 'a tuple of numbers'),

@@ -7,6 +7,8 @@ from gan_jax.errors import UserError
 
 UNITS = {'img': 1, 'kimg': 1_000, 'Mimg': 1_000_000}
 PATTERN = re.compile(r'(\d+(?:\.\d+)?)\s*(st|ep|img|kimg|Mimg)?')
+# Steps and images are counted in int32.
+MOST = 2**31 - 1
 
 
 class Duration(NamedTuple):
@@ -17,15 +19,18 @@ class Duration(NamedTuple):
 
     @classmethod
     def parse(cls, value: str | int, what: str = 'duration') -> 'Duration':
-        """Read a duration; raise UserError naming `what` where it is not one."""
+        """Read a duration; raise UserError naming `what` where it is not one, or above MOST."""
         match = PATTERN.fullmatch(str(value).strip())
         if not match:
             raise UserError(
                 f'{what}={value!r} is not a duration: write a number of steps, or a number with '
                 "one of the units 'st', 'ep', 'img', 'kimg', 'Mimg', such as '200kimg'"
             )
-        amount, unit = float(match[1]), match[2] or 'st'
-        return cls(amount * UNITS.get(unit, 1), 'img' if unit in UNITS else unit)
+        unit = match[2] or 'st'
+        amount = float(match[1]) * UNITS.get(unit, 1)
+        if amount > MOST:
+            raise UserError(f'{what}={value!r} is too long: at most {MOST} steps or images count')
+        return cls(amount, 'img' if unit in UNITS else unit)
 
     def images(self, batch_size: int, epoch: int) -> int:
         """Return the duration in images, for a batch size and an epoch's number of images."""

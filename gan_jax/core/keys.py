@@ -14,6 +14,11 @@ from typing import Any
 
 from gan_jax.core.allowed import KINDS
 
+# Of an int where nothing less is declared: sizes and counters on a device are int32.
+MOST = 2**31 - 1
+# Of a seed: as many bits as jax makes a key of.
+LAST_SEED = 2**32 - 1
+
 
 @dataclasses.dataclass(frozen=True)
 class Key:
@@ -23,7 +28,8 @@ class Key:
       default: its value where a config sets none; of None, None is allowed.
       kind: a name in KINDS.
       help: what it means, in one sentence.
-      low, high, above, below: bounds of a number: low <= x <= high, above < x < below.
+      low, high, above, below: bounds of a number, low <= x <= high and above < x < below, and of
+        both ends of a schedule; in any case it is finite in float32.
       choices: what a choice can be; a function where that is only known later.
       each: whether a tuple of one value per layer is allowed, too.
       learns: whether it changes what is learnt; a resumed run must have the same value.
@@ -53,22 +59,30 @@ class Key:
     def allowed(self) -> str:
         """Return what a value must be, in words."""
         said = KINDS[self.kind][1]
-        bounds = [
-            f'{word} {bound:g}'
-            for word, bound in (
-                ('at least', self.low),
-                ('more than', self.above),
-                ('at most', self.high),
-                ('less than', self.below),
-            )
-            if math.isfinite(bound)
-        ]
+        words = ('at least', 'more than', 'at most', 'less than')
+        bounds = [f'{w} {b}' for w, b in zip(words, self._bounds(), strict=True) if b]
         if self.choices:
             said = f'one of {", ".join(self.options())}'
             said += ', or an int' * self.kind.endswith('count')
         if bounds:
             said = f'{said}, {" and ".join(bounds)}'
         return f'{said}; or a tuple of one for each layer' if self.each else said
+
+    def limits(self) -> str:
+        """Return the bounds as an inequality, '' for none; that of every int is left out."""
+        low, above, high, below = self._bounds()
+        high = '' if self.high == MOST else high
+        left = f'{low} <= ' if low else f'{above} < ' if above else ''
+        right = f' <= {high}' if high else f' < {below}' if below else ''
+        return f'{left}x{right}' if left or right else ''
+
+    def _bounds(self) -> list[str]:
+        """Return low, above, high and below as text, '' for those that bound nothing."""
+        bounds = (self.low, self.above, self.high, self.below)
+        return [
+            '' if not math.isfinite(b) else str(b) if isinstance(b, int) else f'{b:g}'
+            for b in bounds
+        ]
 
     def options(self) -> tuple[str, ...]:
         """Return the names that a choice has."""
@@ -80,9 +94,14 @@ def flag(default: bool, help: str, **more: Any) -> Key:
     return Key(default, 'flag', help, **more)
 
 
-def count(default: int, help: str, low: float = 1, **more: Any) -> Key:
+def count(default: int | None, help: str, low: float = 1, high: float = MOST, **more: Any) -> Key:
     """Declare an int, at least 1 unless `low` says otherwise."""
-    return Key(default, 'count', help, low=low, **more)
+    return Key(default, 'count', help, low=low, high=high, **more)
+
+
+def seed(help: str, **more: Any) -> Key:
+    """Declare a seed, an int of 32 bits."""
+    return count(0, help, low=0, high=LAST_SEED, **more)
 
 
 def number(default: float | None, help: str, **more: Any) -> Key:
@@ -137,9 +156,11 @@ def span(default: tuple[float, float], help: str, **more: Any) -> Key:
     return Key(default, 'range', help, **more)
 
 
-def counts(default: tuple[int, ...], help: str, low: float = 1, **more: Any) -> Key:
+def counts(
+    default: tuple[int, ...], help: str, low: float = 1, high: float = MOST, **more: Any
+) -> Key:
     """Declare a tuple of ints, such as the widths of layers."""
-    return Key(default, 'counts', help, low=low, **more)
+    return Key(default, 'counts', help, low=low, high=high, **more)
 
 
 def names(default: tuple[str, ...], help: str, **more: Any) -> Key:
@@ -185,4 +206,5 @@ def _annotated(cls: Any, f: dataclasses.Field) -> Key:
     else:
         kind = plain.get(one, 'any')
     default = () if f.default is dataclasses.MISSING else f.default
-    return Key(default, kind, '', each=each)
+    high = MOST if kind in ('count', 'counts') else math.inf
+    return Key(default, kind, '', high=high, each=each)

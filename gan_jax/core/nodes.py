@@ -226,5 +226,13 @@ def refusal(name: str, given: Any, key: Key) -> UserError:
     """Return the error that says what is allowed."""
     if key.choices and isinstance(given, str):
         return unknown(name, given, key.options())
-    given = plain(given) if nested(given) else given
-    return UserError(f'{name}={given!r} is not allowed: it must be {key.allowed()}')
+    return UserError(f'{name}={_shown(given)} is not allowed: it must be {key.allowed()}')
+
+
+def _shown(given: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    try:
+        text = repr(plain(given) if nested(given) else given)
+    except ValueError:  # Python writes no int of more than 4,300 digits
+        return 'a number of thousands of digits'
+    return text if len(text) <= 200 else f'{text[:200]}...'

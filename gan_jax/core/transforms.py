@@ -5,6 +5,7 @@ config.data.transforms holds any of them with spaces between: 'flip jitter:286,2
 
 import dataclasses
 import functools
+import re
 from typing import Any
 
 import jax
@@ -13,6 +14,8 @@ import jax.numpy as jnp
 from gan_jax.errors import UserError, choose
 
 Shape = tuple[int, ...]
+# A number of pixels, as text.
+PIXELS = re.compile(r'[1-9][0-9]{0,6}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +114,7 @@ def parse(text: str) -> tuple[Any, ...]:
         name, _, rest = word.partition(':')
         make, count = choose(TABLE, name, 'config.data.transforms')
         sizes = rest.split(',') if rest else []
-        if len(sizes) != count or not all(s.isascii() and s.isdigit() and int(s) for s in sizes):
+        if len(sizes) != count or not all(map(PIXELS.fullmatch, sizes)):
             raise UserError(
                 f"config.data.transforms='{text}': {name} takes {count} sizes in pixels, such as "
                 "'flip', 'crop:256' or 'jitter:286,256'"

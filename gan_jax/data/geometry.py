@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from gan_jax import errors
+from gan_jax.core.transforms import PIXELS
 
 FILTERS = {
     'lanczos': Image.Resampling.LANCZOS,
@@ -24,7 +25,7 @@ def parse_size(size: int | str) -> tuple[int, int] | None:
     if text in ('', '0'):
         return None
     parts = text.split('x')
-    if len(parts) > 2 or not all(p.isascii() and p.isdigit() and int(p) for p in parts):
+    if len(parts) > 2 or not all(map(PIXELS.fullmatch, parts)):
         raise errors.UserError(
             f"config.data.size='{size}' is no size; write 64, or HxW like 64x96, or 0 for as it is"
         )
@@ -36,7 +37,8 @@ def parse_crop(crop: str) -> str | Box:
     if crop in ('center', 'none'):
         return crop
     parts = [p.strip() for p in crop.split(',')]
-    if len(parts) != 4 or not all(p.isascii() and p.isdigit() for p in parts) or '0' in parts[2:]:
+    places = all(p == '0' or PIXELS.fullmatch(p) for p in parts)
+    if len(parts) != 4 or not places or '0' in parts[2:]:
         raise errors.UserError(
             f"config.data.crop='{crop}' is no crop; write center, none, or X,Y,W,H in pixels"
         )

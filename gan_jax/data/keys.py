@@ -41,6 +41,10 @@ PIPELINE = {
     'device_cache_mb': keys.count(
         1024, 'Sets of up to so many MiB live on the device.', low=0, learns=False
     ),
-    'workers': keys.count(0, 'Processes that read a streamed set ahead.', low=0, learns=False),
-    'threads': keys.count(0, 'Threads that read; 0 for one a core.', low=0, learns=False),
+    'workers': keys.count(
+        0, 'Processes that read a streamed set ahead.', low=0, high=256, learns=False
+    ),
+    'threads': keys.count(
+        0, 'Threads that read; 0 for one a core.', low=0, high=1024, learns=False
+    ),
 }

@@ -13,7 +13,7 @@ def order(n: int, seed: int, epoch: int, stream: str = '') -> np.ndarray:
     It sorts the raw output of a counter-based generator (Salmon et al., 2011): numpy promises
     that raw output is the same in every version, which it does not for `Generator.permutation`.
     """
-    seeds = np.random.SeedSequence([zlib.crc32(stream.encode()), seed % 2**63, epoch])
+    seeds = np.random.SeedSequence([zlib.crc32(stream.encode()), seed, epoch])
     permutation = np.argsort(np.random.Philox(seeds).random_raw(n), kind='stable')
     permutation.flags.writeable = False
     return permutation

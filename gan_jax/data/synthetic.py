@@ -1,5 +1,6 @@
 """Random images in place of a data set, where only shapes and speed matter."""
 
+import math
 import re
 from typing import Any
 
@@ -10,8 +11,8 @@ from gan_jax.data.config import count
 from gan_jax.data.protocol import Example
 from gan_jax.errors import UserError
 
-# distinct images that are kept; larger sets repeat them
-DISTINCT = 1024
+# distinct images that are kept, at most and in bytes; larger sets repeat them
+DISTINCT, KEPT_BYTES = 1024, 2**28
 
 
 class Source:
@@ -19,7 +20,7 @@ class Source:
 
     def __init__(self, shape: tuple[int, int, int], n: int = 2 * DISTINCT, num_classes: int = 0):
         rng = np.random.default_rng(0)
-        kept = min(n, DISTINCT)
+        kept = min(n, DISTINCT, max(1, KEPT_BYTES // math.prod(shape)))
         self.images = rng.integers(0, 256, (kept, *shape), np.uint8)
         self.labels = rng.integers(0, num_classes, kept, np.int32) if num_classes else None
         self.n = n
@@ -65,7 +66,7 @@ def count_of(data: Any) -> int:
 
 def parse(text: str) -> tuple[int, tuple[int, int, int]]:
     """Return (number of images, 0 for any; shape) of '[Nx]HxWxC'; raise UserError for others."""
-    if not re.fullmatch(r'([1-9]\d*x){2,3}[1-9]\d*', text):
+    if not re.fullmatch(r'([1-9]\d{0,9}x)?([1-9]\d{0,6}x){2}[1-9]\d{0,6}', text, re.ASCII):
         raise UserError(f'shape={text!r} is not allowed: write HxWxC or NxHxWxC, such as 32x32x3')
     *n, height, width, channels = map(int, text.split('x'))
     return n[0] if n else 0, (height, width, channels)

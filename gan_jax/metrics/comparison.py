@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.core import keys
 from gan_jax.errors import UserError
 from gan_jax.metrics import evaluators, options, sets
 from gan_jax.metrics import features as networks
@@ -100,7 +101,8 @@ class Reference:
     ) -> list[dict]:
         """Measure each of the protocol's draws of fakes, by seed, and certify the values."""
         began = time.monotonic()
-        seeds = [self.protocol.seed + i for i in range(self.protocol.repeats)]
+        draws_of = range(self.protocol.seed, self.protocol.seed + self.protocol.repeats)
+        seeds = [seed & keys.LAST_SEED for seed in draws_of]
         draws = [draw(seed) for seed in seeds]
         values = combine([self.measure(f, s) for f, s in zip(draws, seeds, strict=True)])
         real = described(self.set, len(self.indices), self.loaded[1])

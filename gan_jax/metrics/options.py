@@ -23,12 +23,18 @@ KEYS: dict[str, keys.Key] = {
     ),
     'weights': keys.path('', "The network's file, or a classifier's run.", learns=False),
     'num': keys.count(
-        0, 'Fake images; 0: all of a set, 10,000 of a generator.', low=0, learns=False
+        0,
+        'Fake images; 0: all of a set, 10,000 of a generator.',
+        low=0,
+        high=10_000_000,
+        learns=False,
     ),
     'num_real': keys.count(0, 'Real images; 0: all.', low=0, learns=False),
-    'seed': keys.count(0, 'Seed of what is drawn.', low=0, learns=False),
-    'repeats': keys.count(1, 'Draws of fakes, for a standard error over them.', learns=False),
-    'batch_size': keys.count(32, 'Images that the network sees at once.', learns=False),
+    'seed': keys.seed('Seed of what is drawn.', learns=False),
+    'repeats': keys.count(
+        1, 'Draws of fakes, for a standard error over them.', high=1000, learns=False
+    ),
+    'batch_size': keys.count(32, 'Images that the network sees at once.', high=4096, learns=False),
 }
 # what a run has beside
 OF_A_RUN: dict[str, keys.Key] = {

@@ -29,6 +29,7 @@ PADDING = keys.Key(
     'choice or count',
     "Padding of each layer; an int is torch's.",
     low=0,
+    high=keys.MOST,
     choices=('SAME', 'VALID'),
     each=True,
 )

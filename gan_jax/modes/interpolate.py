@@ -11,7 +11,7 @@ from gan_jax.training import inference
 
 OF_A_RUN = True
 FLAGS = {
-    'num': keys.count(64, 'Number of frames.'),
+    'num': keys.count(64, 'Number of frames.', high=100_000),
     **inference.FLAGS,
     'out': keys.path('', 'Folder to write to; WORKDIR/interpolation by default.'),
 }

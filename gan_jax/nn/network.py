@@ -51,14 +51,14 @@ class Network(nn.Module):
     norm_momentum: float = field(
         keys.number(0.9, "Momentum of batch norm's averages, in flax's sense.", low=0, high=1)
     )
-    norm_eps: float = field(keys.number(1e-5, 'Added to the variance.', above=0))
+    norm_eps: float = field(keys.number(1e-5, 'Added to the variance.', above=0, high=1))
     dropout: float | tuple[float, ...] = field(
         keys.number(0.0, 'Dropout rate of hidden layers.', low=0, below=1, each=True)
     )
     act: str = field(
         keys.choice('relu', tuple(activations.ACTIVATIONS), 'Activation of hidden layers.')
     )
-    slope: float = field(keys.number(0.2, 'Slope of leaky_relu below zero.'))
+    slope: float = field(keys.number(0.2, 'Slope of leaky_relu below zero.', low=-1, high=1))
     weight_init: str = field(
         keys.choice('normal', tuple(init.INITS), 'How weights start; see nn/init.py.')
     )

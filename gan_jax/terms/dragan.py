@@ -17,9 +17,13 @@ class Term(GradientPenalty):
     The noise is that of the authors' code.
     """
 
-    target: float = declare.field(declare.number(1.0, 'Norm that a gradient should have.', low=0))
+    target: float = declare.field(
+        declare.number(1.0, 'Norm that a gradient should have.', low=0, high=1_000_000)
+    )
     spread: float = declare.field(
-        declare.number(0.5, "Size of the noise, in the batch's standard deviations.", low=0)
+        declare.number(
+            0.5, "Size of the noise, in the batch's standard deviations.", low=0, high=1000
+        )
     )
 
     def penalty(

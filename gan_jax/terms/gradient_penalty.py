@@ -18,7 +18,9 @@ class Term(GradientPenalty):
     (arXiv:1710.10196, section A.1) up to its factor 1 / target^2.
     """
 
-    target: float = declare.field(declare.number(1.0, 'Norm that a gradient should have.', low=0))
+    target: float = declare.field(
+        declare.number(1.0, 'Norm that a gradient should have.', low=0, high=1_000_000)
+    )
     one_sided: bool = declare.field(declare.flag(False, 'Penalise only norms above the target.'))
 
     def penalty(

@@ -17,7 +17,7 @@ class Term(Base):
     """
 
     sigma: values.Value = keys.field(
-        keys.value(0.1, "Standard deviation of the noise, in the images' range.", low=0)
+        keys.value(0.1, "Standard deviation of the noise, in the images' range.", low=0, high=1000)
     )
 
     def see(self, play: Play) -> Play:

@@ -88,7 +88,13 @@ class Weighted(Term):
     """
 
     weight: values.Value = keys.field(
-        keys.value(1.0, 'Weight in the loss; 0 keeps the term and its cost.', low=0, sweeps=True)
+        keys.value(
+            1.0,
+            'Weight in the loss; 0 keeps the term and its cost.',
+            low=0,
+            high=1_000_000,
+            sweeps=True,
+        )
     )
     every: int = keys.field(keys.count(1, "Of the player's updates, one in so many has the term."))
 

@@ -27,10 +27,10 @@ CHUNK = 256
 
 # Flags of the modes that use a run.
 FLAGS = {
-    'seed': keys.count(0, 'Seed of the latent vectors.', low=0),
-    'label': keys.Key(None, 'count', 'Class of the images; of random classes by default.', low=0),
+    'seed': keys.seed('Seed of the latent vectors.'),
+    'label': keys.count(None, 'Class of the images; of random classes by default.', low=0),
     'maker': keys.text('', 'What is sampled, where the algorithm makes several things.'),
-    'step': keys.Key(None, 'count', 'Step of the checkpoint; the newest by default.', low=0),
+    'step': keys.count(None, 'Step of the checkpoint; the newest by default.', low=0),
 }
 
 

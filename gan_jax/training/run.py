@@ -55,6 +55,7 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
     source = source or data.open_source(config.data)
     configs.validate_data(config, source.spec)
     resolved = configs.resolve(config, len(source))
+    configs.validate_durations(resolved)
     spec = pipelines.finished(source.spec, config.data)
     algorithm = configs.algorithm(config).build(resolved, spec)
     due = {

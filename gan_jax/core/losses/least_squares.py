@@ -8,9 +8,9 @@ from gan_jax.core.losses.protocol import Adversarial, Target, like
 
 KEYS = {
     'half': keys.flag(True, 'Multiply by 1/2, as in the paper.'),
-    'a': keys.number(0.0, "D's target of generated images."),
-    'b': keys.number(1.0, "D's target of real images."),
-    'c': keys.number(None, "G's target; None for b."),
+    'a': keys.number(0.0, "D's target of generated images.", low=-1000, high=1000),
+    'b': keys.number(1.0, "D's target of real images.", low=-1000, high=1000),
+    'c': keys.number(None, "G's target; None for b.", low=-1000, high=1000),
 }
 
 

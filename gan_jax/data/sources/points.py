@@ -10,9 +10,9 @@ from gan_jax.errors import UserError
 
 KEYS = {
     'arrangement': keys.choice('ring', ('ring', 'grid'), 'Where the components of points lie.'),
-    'components': keys.count(8, 'Gaussians; of a grid, a square number.'),
-    'deviation': keys.number(0.02, 'Standard deviation of each Gaussian.', low=0),
-    'examples': keys.count(10_000, 'Number of points.'),
+    'components': keys.count(8, 'Gaussians; of a grid, a square number.', high=1_000_000),
+    'deviation': keys.number(0.02, 'Standard deviation of each Gaussian.', low=0, high=1000),
+    'examples': keys.count(10_000, 'Number of points.', high=10_000_000),
 }
 
 

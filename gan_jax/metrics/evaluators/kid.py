@@ -20,7 +20,9 @@ VERSION = 1
 class Evaluator(protocol.Evaluator):
     """Compute KID over subsets of the features."""
 
-    subsets: int = keys.field(keys.count(100, 'Subsets that KID averages over.', learns=False))
+    subsets: int = keys.field(
+        keys.count(100, 'Subsets that KID averages over.', high=1_000_000, learns=False)
+    )
     subset_size: int = keys.field(keys.count(1000, 'Images of a subset.', low=2, learns=False))
 
     def needs(self) -> int:

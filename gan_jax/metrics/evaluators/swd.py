@@ -20,7 +20,9 @@ BLOCK = 32
 class Evaluator(protocol.Evaluator):
     """Compute the sliced Wasserstein distance of the features."""
 
-    directions: int = keys.field(keys.count(512, 'Random lines to project on.', learns=False))
+    directions: int = keys.field(
+        keys.count(512, 'Random lines to project on.', high=100_000, learns=False)
+    )
 
     def __call__(self, pair: protocol.Pair) -> Iterator[protocol.Value]:
         """Yield it."""
