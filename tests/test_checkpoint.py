@@ -5,7 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
+from gan_jax.core.state import digest
 from gan_jax.errors import UserError
+from gan_jax.training import checkpoint
 from gan_jax.training.checkpoint import Checkpoints
 
 TREE = {'a': np.arange(5000, dtype=np.float32), 'b': {'c': np.int32(0)}}
@@ -124,7 +126,45 @@ def test_numbers_beside_the_arrays_are_part_of_the_digest(three, tmp_path, caplo
     path.write_text(path.read_text().replace('48', '49'))
     with Checkpoints(folder, keep=3) as checkpoints:
         assert checkpoints.restore(TREE)[0] == 2
+        assert checkpoints.meta()['images'] == 32
     assert 'its digest is' in caplog.text
+
+
+def test_a_copy_under_the_name_of_another_step_is_not_taken_for_it(three, tmp_path, caplog):
+    folder = shutil.copytree(three, tmp_path / 'run')
+    shutil.copytree(folder / '2', folder / '7')
+    with Checkpoints(folder, keep=4) as checkpoints:
+        assert checkpoints.restore(TREE)[0] == 3
+        assert checkpoints.meta()['images'] == 48
+        with pytest.raises(UserError, match=r'not the checkpoint of step 7 in .* can be read'):
+            checkpoints.restore(TREE, 7)
+    said = f'damaged checkpoint {folder}/7: it was saved at step 2, under the name of another'
+    assert caplog.text.count(said) == 3
+
+
+def test_checkpoints_that_were_saved_without_their_step_are_read(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        save = checkpoint.ocp.args.JsonSave
+
+        def older(meta):
+            meta = {k: v for k, v in meta.items() if k not in ('step', 'arrays', 'digest')}
+            return save({**meta, 'digest': checkpoint._seal(meta, digest(tree(1)))})
+
+        patch.setattr(checkpoint.ocp.args, 'JsonSave', older)
+        saved(tmp_path, 1)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.meta()['images'] == 16
+        assert checkpoints.restore(TREE)[0] == 1
+
+
+@pytest.mark.parametrize('text', ['[]', '3', '{}', 'null', '{"digest": 3}', '[' * 10**5])
+def test_what_is_no_description_is_damage(three, tmp_path, caplog, text):
+    folder = shutil.copytree(three, tmp_path / 'run')
+    (folder / '3' / 'meta' / 'metadata').write_text(text)
+    with Checkpoints(folder, keep=3) as checkpoints:
+        assert checkpoints.meta()['images'] == 32
+        assert checkpoints.restore(TREE)[0] == 2
+    assert f'damaged checkpoint {folder}/3: ' in caplog.text
 
 
 def test_a_damaged_one_is_set_aside_and_its_step_saved_anew(three, tmp_path):

@@ -16,10 +16,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
+from gan_jax import documents
 from gan_jax.core.state import digest
 from gan_jax.errors import UserError
 
 log = logging.getLogger('gan_jax')
+
+# What is written beside what a caller saves.
+META = {'step': (int, None), 'shapes': {str: str}, 'arrays': (str, None), 'digest': str}
 
 
 class Checkpoints:
@@ -91,10 +95,11 @@ class Checkpoints:
         host = jax.tree.map(np.array, jax.device_get(tree))
         scored = {self.best: scores[self.best]} if scores and self.best in scores else None
         # a copy: it is written later, and may change by then
-        meta = json.loads(json.dumps({**meta, 'shapes': _shapes(host)}))
+        meta = json.loads(json.dumps({**meta, 'step': step, 'shapes': _shapes(host)}))
+        arrays = digest(host)
         args = ocp.args.Composite(
             tree=ocp.args.PyTreeSave(host),
-            meta=ocp.args.JsonSave({**meta, 'digest': _seal(host, meta)}),
+            meta=ocp.args.JsonSave({**meta, 'arrays': arrays, 'digest': _seal(meta, arrays)}),
         )
         with self._writing():
             self.manager.save(step, args=args, metrics=scored)
@@ -122,8 +127,7 @@ class Checkpoints:
         Raises:
           UserError: there is no such checkpoint, or none can be read.
         """
-        args = ocp.args.Composite(meta=ocp.args.JsonRestore())
-        return self._first(step, lambda s: dict(self.manager.restore(s, args=args).meta))[1]
+        return self._first(step, lambda s: self._meta(s)[0])[1]
 
     def restore(self, template: Any, step: int | None = None) -> tuple[int, Any, dict[str, Any]]:
         """Return (step, tree of host arrays, meta) of one checkpoint, or of the newest sound one.
@@ -157,25 +161,36 @@ class Checkpoints:
                 raise
             except Exception as error:  # whatever a damaged file makes a reader raise
                 log.warning('damaged checkpoint %s: %s', self.folder / str(candidate), _line(error))
-        raise UserError(f'no checkpoint in {self.folder} can be read; available: {steps}')
+        which = 'no checkpoint' if step is None else f'not the checkpoint of step {step}'
+        raise UserError(f'{which} in {self.folder} can be read; available: {steps}')
+
+    def _meta(self, step: int) -> tuple[dict[str, Any], str]:
+        """Return what is saved beside the arrays at a step, and the seal of both.
+
+        Raises:
+          ValueError: it is not as when saved, or was saved at another step.
+        """
+        args = ocp.args.Composite(meta=ocp.args.JsonRestore())
+        meta = self.manager.restore(step, args=args).meta
+        if wrong := documents.mismatch(meta, META):
+            raise ValueError(wrong)
+        meta = dict(meta)
+        seal, arrays = meta.pop('digest'), meta.pop('arrays', None)
+        # Earlier versions did not write the digest of the arrays alone, nor the step.
+        if arrays is not None:
+            _compare(_seal(meta, arrays), seal)
+        if meta.get('step', step) != step:
+            raise ValueError(f'it was saved at step {meta["step"]}, under the name of another')
+        return meta, seal
 
     def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
-        args = ocp.args.Composite(meta=ocp.args.JsonRestore())
-        self._fits(step, self.manager.restore(step, args=args).meta['shapes'], _shapes(template))
+        meta, seal = self._meta(step)
+        self._fits(step, meta['shapes'], _shapes(template))
         numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
-        saved = self.manager.restore(
-            step,
-            args=ocp.args.Composite(
-                tree=ocp.args.PyTreeRestore(template, restore_args=numpy),
-                meta=ocp.args.JsonRestore(),
-            ),
-        )
-        meta = dict(saved.meta)
-        saved_as, found = meta.pop('digest'), _seal(saved.tree, meta)
-        if found != saved_as:
-            raise ValueError(f'its digest is {found}, not {saved_as} as when saved')
-        del meta['shapes']
-        return saved.tree, meta
+        args = ocp.args.Composite(tree=ocp.args.PyTreeRestore(template, restore_args=numpy))
+        tree = self.manager.restore(step, args=args).tree
+        _compare(_seal(meta, digest(tree)), seal)
+        return tree, {k: v for k, v in meta.items() if k not in META}
 
     def _fits(self, step: int, saved: dict[str, str], wanted: dict[str, str]) -> None:
         """Refuse a checkpoint of other arrays than the config's networks have."""
@@ -197,10 +212,15 @@ def _shapes(tree: Any) -> dict[str, str]:
     }
 
 
-def _seal(tree: Any, meta: dict[str, Any]) -> str:
-    """Return the sha256 over a pytree and what is saved beside it, as 64 hex digits."""
-    text = json.dumps(meta, sort_keys=True) + digest(tree)
+def _seal(meta: dict[str, Any], arrays: str) -> str:
+    """Return the sha256 over the digest of a pytree and what is saved beside it, in hex digits."""
+    text = json.dumps(meta, sort_keys=True) + arrays
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _compare(found: str, saved: str) -> None:
+    if found != saved:
+        raise ValueError(f'its digest is {found}, not {saved} as when saved')
 
 
 def _line(error: Exception) -> str:
