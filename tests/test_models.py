@@ -89,7 +89,8 @@ def test_systems_have_the_sizes_of_their_sources(name):
     variables, images = shapes(g, jnp.zeros((2, g.z_dim)), label)
     assert count(variables['params']) == g_count
     assert images.shape == (2, *shape)
-    variables, logits = shapes(d, jnp.zeros((2, *shape)), label)
+    variables, (logits, features, *more) = shapes(d, jnp.zeros((2, *shape)), label)
+    assert features.shape[0] == 2 and more == [None, None]
     assert count(variables['params']) == d_count
     assert logits.shape == (2,)
     assert images.dtype == logits.dtype == jnp.float32
@@ -137,7 +138,7 @@ def test_any_multiple_of_a_power_of_two_is_made_and_read(size, layers):
     d.check()
     _, images = shapes(g, jnp.zeros((2, 100)))
     assert images.shape == (2, h, w, 3)
-    _, logits = shapes(d, jnp.zeros(images.shape))
+    _, (logits, *_) = shapes(d, jnp.zeros(images.shape))
     assert logits.shape == (2,)
 
 
@@ -153,7 +154,7 @@ def test_switches_combine(up, down, norm):
     g, d = dcgan.Generator(up=up, **options), dcgan.Discriminator(down=down, **options)
     _, images = shapes(g, jnp.zeros((2, 100)))
     assert images.shape == (2, 16, 24, 1)
-    assert shapes(d, jnp.zeros(images.shape))[1].shape == (2,)
+    assert shapes(d, jnp.zeros(images.shape))[1].logits.shape == (2,)
 
 
 def test_edges_are_normalised_on_demand():
@@ -202,8 +203,8 @@ def test_the_label_changes_image_and_logit():
     z = jnp.ones((3, 100))
     label = jnp.asarray([0, 1, 0])
     images, _ = g.init_with_output(jax.random.key(0), z, label, train=False)
-    logits, _ = d.init_with_output(jax.random.key(0), jnp.ones((3, 8, 8, 1)), label, train=False)
-    for out in (images, logits):
+    verdict, _ = d.init_with_output(jax.random.key(0), jnp.ones((3, 8, 8, 1)), label, train=False)
+    for out in (images, verdict.logits):
         np.testing.assert_allclose(out[0], out[2], rtol=1e-5)
         assert (out[0] != out[1]).any()
 
@@ -231,10 +232,10 @@ def test_dropout_does_not_depend_on_how_the_batch_is_divided():
     x = jax.random.normal(jax.random.key(1), (6, 4, 4, 1))
     keys = jax.random.split(jax.random.key(2), 6)
     params = d.init(jax.random.key(0), x, train=True)
-    whole = d.apply(params, x, train=True, keys=keys)
-    parts = [d.apply(params, x[i : i + 3], train=True, keys=keys[i : i + 3]) for i in (0, 3)]
+    whole = d.apply(params, x, train=True, keys=keys).logits
+    parts = [d.apply(params, x[i : i + 3], train=True, keys=keys[i : i + 3])[0] for i in (0, 3)]
     np.testing.assert_allclose(whole, np.concatenate(parts), rtol=1e-5)
-    assert (whole != d.apply(params, x, train=True)).all()
+    assert (whole != d.apply(params, x, train=True).logits).all()
 
 
 @pytest.mark.parametrize('part', ['Generator', 'Discriminator'])

@@ -98,8 +98,8 @@ def case(parity):
     return g, d, params, stats, z, real, outs
 
 
-def sigmoid(logits):
-    return 1 / (1 + np.exp(-np.asarray(logits)))
+def sigmoid(verdict):
+    return 1 / (1 + np.exp(-np.asarray(verdict.logits)))
 
 
 def test_training_mode_and_its_running_statistics(case):
@@ -145,5 +145,5 @@ def test_evaluation_mode_with_the_running_statistics_of_training(case):
     d_stats = statistics_from(DISCRIMINATOR, outs, pattern)
     fake = g.apply({'params': g_params, 'batch_stats': g_stats}, z, train=False)
     close(fake.transpose(0, 3, 1, 2), outs['fwd_eval_after_train/fake'])
-    logits = d.apply({'params': d_params, 'batch_stats': d_stats}, real, train=False)
-    close(sigmoid(logits), outs['fwd_eval_after_train/D_real'])
+    verdict = d.apply({'params': d_params, 'batch_stats': d_stats}, real, train=False)
+    close(sigmoid(verdict), outs['fwd_eval_after_train/D_real'])

@@ -12,13 +12,13 @@ import optax
 from gan_jax import models, terms
 from gan_jax.algorithms.protocol import EMA, GRID, Context, Maker, Phase, Procedure, Space
 from gan_jax.core import keys, latent, losses, nodes, optim, rng, values
-from gan_jax.core.game import Play, View
+from gan_jax.core.game import Play, Player, Verdict, View, verdict
 from gan_jax.core.losses import Adversarial
-from gan_jax.core.state import Mean, TrainState, apply, apply_averaged, init_net
+from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, every_n_steps, update
 from gan_jax.errors import UserError
 from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
-from gan_jax.terms.protocol import Term, settle, shares
+from gan_jax.terms.protocol import Term, check_groups, settle, shares
 
 Batch = Mapping[str, jax.Array]
 
@@ -31,6 +31,7 @@ GAME: dict[str, keys.Key] = {
     ),
     'reuse_z': keys.flag(False, 'The generator learns on the images that D has just seen.'),
     'n_critic': keys.count(1, 'Steps of the discriminator for each of the generator.'),
+    'g_batch': keys.count(1, 'Fakes of a step of the generator for each real image of a batch.'),
 }
 KEYS: nodes.Keys = {
     'model': models.declare(
@@ -57,7 +58,9 @@ class GAN(Procedure):
     """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
 
     prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
-    grid_size: rows and columns of the pictures; field: what it imitates of the data.
+    g_batch: fakes of a g_step for each real image; data_classes: of the data, whether the networks
+    are told them or not; grid_size: rows and columns of the pictures; field: what it imitates of
+    the data.
     """
 
     generator: nn.Module
@@ -71,7 +74,9 @@ class GAN(Procedure):
     passes: Passes = PASSES['two_batches']
     targets: Targets = HARD
     classes: int = 0
+    data_classes: int = 0
     n_critic: int = 1
+    g_batch: int = 1
     reuse_z: bool = False
     ema: Ema = NO_EMA
     accum: int = 1
@@ -80,12 +85,13 @@ class GAN(Procedure):
 
     def init(self, key: jax.Array) -> TrainState:
         """Return untrained networks 'g' and 'd', and what the terms keep."""
-        z = jnp.zeros((2, *jax.eval_shape(self.prior, key).shape))
+        z = jnp.zeros_like(self.draw(rng.example_keys(key, 2)))
         label = self._label(jnp.zeros(2, jnp.int32))
         g = init_net(self.generator, self.tx['g'], rng.fold(key, 'g'), z, label, ema=self.ema.on)
         slots = {term.name: term.init(self, rng.fold(key, term.name)) for term in self.terms}
         state = TrainState.create({'g': g}, {k: v for k, v in slots.items() if v})
-        seen = jax.tree.map(lambda x: jnp.zeros((2, *x.shape[1:]), x.dtype), self._seen(state, key))
+        few = max(2, self.discriminator.group())
+        seen = jax.tree.map(lambda x: jnp.zeros((few, *x.shape[1:]), x.dtype), self._seen(state))
         d = init_net(self.discriminator, self.tx['d'], rng.fold(key, 'd'), *seen)
         return state.replace(nets={'g': g, 'd': d})
 
@@ -99,7 +105,7 @@ class GAN(Procedure):
         """Update the discriminator; every leaf of the generator stays as it is."""
 
         def loss_fn(nets, batch, keys):
-            play, _ = self.real_and_fake(nets, batch, keys, state, state.step)
+            play, _ = self.real_and_fake('d', nets, batch, keys, state)
             real, fake, d = self.passes.run(self.discriminator, nets['d'], play)
             losses = self.targets.loss(self.loss, real.logits, fake.logits, play.keys)
             losses = self.passes.weight * losses
@@ -108,7 +114,7 @@ class GAN(Procedure):
                 'd_real_accuracy': Mean.of(real.logits > self.loss.threshold),
                 'd_fake_accuracy': Mean.of(fake.logits <= self.loss.threshold),
             }
-            share, more = shares('d', self.terms, play, self._view(nets, play, keys), real, fake)
+            share, more = shares(self.terms, play, self._view(nets, play, keys), real, fake)
             return losses.mean() + share, ({**nets, 'd': d}, metrics | more)
 
         key = rng.fold(key, 'd_step', state.step)
@@ -119,12 +125,14 @@ class GAN(Procedure):
         """Update the generator; every leaf of the discriminator stays as it is."""
 
         def loss_fn(nets, batch, keys):
-            play, g = self.real_and_fake(nets, batch, keys, state, state.step // self.n_critic)
+            play, g = self.real_and_fake('g', nets, batch, keys, state)
             real, fake, _ = two_batches(self.discriminator, nets['d'], play)
             losses = self.loss.g(real.logits, fake.logits)
-            share, more = shares('g', self.terms, play, self._view(nets, play, keys), real, fake)
+            share, more = shares(self.terms, play, self._view(nets, play, keys), real, fake)
             return losses.mean() + share, ({**nets, 'g': g}, {'g_loss': Mean.of(losses), **more})
 
+        if self.g_batch > 1:  # each example several times in a row, to share neither key nor device
+            batch = jax.tree.map(lambda x: jnp.repeat(x, self.g_batch, axis=0), batch)
         key = rng.fold(key, 'd_step' if self.reuse_z else 'g_step', state.step)
         decay = self.ema.decay(state, self.phase.batch_size * self.n_critic)
         state, metrics = update(
@@ -133,22 +141,30 @@ class GAN(Procedure):
         return settle('g', self.terms, state, metrics), metrics
 
     def real_and_fake(
-        self, nets: Any, batch: Batch, keys: jax.Array, state: TrainState, turn: jax.Array
+        self, player: Player, nets: Any, batch: Batch, keys: jax.Array, state: TrainState
     ) -> Any:
-        """Return what both players see of a batch, and the generator's net after it."""
-        z = jax.vmap(self.prior)(rng.split_each(keys, 'z'))
+        """Return what both players see of a batch in one's update, and the generator's net."""
+        z = self.draw(rng.split_each(keys, 'z'))
         label = self._label(self._labels(rng.split_each(keys, 'label')))
         fake, g = apply(self.generator, nets['g'], z, label, keys=rng.split_each(keys, 'g'))
-        real_label = self._label(batch.get('label'))
-        play = Play(batch[self.field], fake, real_label, label, z, turn, keys, batch, state)
+        turn = state.step if player == 'd' else state.step // self.n_critic
+        labels = self._label(batch.get('label')), label
+        play = Play(batch[self.field], fake, *labels, z, turn, keys, batch, state, player)
         for term in self.terms:
             play = term.see(play)
         return play, g
 
+    def draw(self, keys: jax.Array) -> jax.Array:
+        """Return latents [n, d] of keys [n], as the terms want them."""
+        z = jax.vmap(self.prior)(keys)
+        for term in self.terms:
+            z = term.latents(z, rng.split_each(keys, term.name))
+        return z
+
     def latents(self, state: TrainState, key: jax.Array, n: int) -> jax.Array:
         """Return n latents [n, z_dim]; latent i does not depend on n."""
         del state
-        return jax.vmap(self.prior)(rng.example_keys(key, n))
+        return self.draw(rng.example_keys(key, n))
 
     def generate(self, state: TrainState, z: jax.Array, label: Any = None) -> jax.Array:
         """Return the images of latents by the averaged generator, in evaluation mode."""
@@ -176,23 +192,48 @@ class GAN(Procedure):
         if self.classes:
             z = jnp.repeat(self.latents(state, key, rows), columns, axis=0)
             label = jnp.tile(jnp.arange(columns), rows)
-        images = self.generate(state, z, label)
+        z = z.reshape(rows, columns, -1)
+        for term in self.terms:
+            z = term.lay_out(z)
+        images = self.generate(state, z.reshape(rows * columns, -1), label)
         return images.reshape(rows, columns, *self.shape)
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the one stretch of the run."""
         return (self.phase,)
 
-    def _seen(self, state: TrainState, key: jax.Array) -> Any:
-        """Return the shapes of what the terms let the discriminator see of a batch, and labels."""
+    def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+        """Return what the terms measure on held-out examples."""
+        del key
+
+        def discriminate(images, label=None):
+            found = apply_averaged(self.discriminator, state.nets['d'], images, label)
+            return verdict(found)
+
+        means = [term.validate(batch[self.field], batch, discriminate) for term in self.terms]
+        return dict(item for found in means for item in found.items())
+
+    def verdict_shapes(self) -> Verdict:
+        """Return the shapes of what the discriminator says of a batch of real examples."""
+
+        def see(key):
+            state = self.init(key)
+            return verdict(apply(self.discriminator, state.nets['d'], *self._seen(state))[0])
+
+        return jax.eval_shape(see, rng.root(0))
+
+    def _seen(self, state: TrainState) -> Any:
+        """Return zeros for what the terms let the discriminator see of a batch, and labels."""
         n = self.phase.batch_size
         batch = {self.field: jnp.zeros((n, *self.shape)), 'label': jnp.zeros(n, jnp.int32)}
+        keys = rng.example_keys(rng.root(0), n)
 
         def see(nets, batch):
-            play, _ = self.real_and_fake(nets, batch, rng.example_keys(key, n), state, state.step)
+            play, _ = self.real_and_fake('d', nets, batch, keys, state)
             return play.real, play.real_label
 
-        return jax.eval_shape(see, state.nets, batch)
+        shapes = jax.eval_shape(see, state.nets, batch)
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     def _view(self, nets: Any, play: Play, keys: jax.Array) -> View:
         return View(self.generator, self.discriminator, nets, play.keys, keys)
@@ -220,6 +261,16 @@ def check(config: Any) -> None:
             f"loss.name='{loss.name}' is not allowed where loss.real, loss.fake or loss.flip is "
             f'set; available: {", ".join(able)}'
         )
+    if loss.reuse_z and loss.g_batch > 1:
+        raise UserError(
+            f'loss.g_batch={loss.g_batch} is not allowed with loss.reuse_z: the discriminator has '
+            'seen one fake for each real image; available: 1'
+        )
+    if losses.make(loss.name).over_batch and config.accumulate > 1:
+        raise UserError(
+            f"accumulate={config.accumulate} is not allowed with loss.name='{loss.name}', whose "
+            'means are over the whole batch; available: 1'
+        )
     terms.build(config.terms)
 
 
@@ -242,13 +293,19 @@ def build(config: Any, spec: Any) -> GAN:
         passes=PASSES[loss.batching],
         targets=Targets(tuple(loss.real), tuple(loss.fake), loss.flip),
         classes=config.model.classes,
+        data_classes=spec.num_classes,
         n_critic=loss.n_critic,
+        g_batch=loss.g_batch,
         reuse_z=loss.reuse_z,
         ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),
         accum=config.accumulate,
         grid_size=(config.sample.rows, config.sample.columns),
         field=spec.main,
     )
+    devices = config.devices or jax.device_count()
+    groups = {f'terms.{term.name}': term.group for term in game.terms}
+    groups['model.d'] = game.discriminator.group()
+    check_groups(config.batch_size // (devices * config.accumulate), groups)
     for term in game.terms:
         term.check(game)
     return game

@@ -1,7 +1,7 @@
 """What the players of a two-player game see within one update."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -10,6 +10,7 @@ from gan_jax.core import rng
 from gan_jax.core.state import Net, TrainState, apply
 
 Label = jax.Array | None
+Player = Literal['d', 'g']
 
 
 class Verdict(NamedTuple):
@@ -35,7 +36,8 @@ class Play(NamedTuple):
 
     turn: how many updates the player whose update this is has made before; keys: one for each
     example that the discriminator sees (a term that packs several into one keeps the first's);
-    batch: the real batch as the data gave it; state: as it was before the update.
+    batch: the real batch as the data gave it, each example as often as the player's update has
+    fakes for it; state: as it was before the update; player: whose update this is.
     """
 
     real: jax.Array
@@ -47,6 +49,7 @@ class Play(NamedTuple):
     keys: jax.Array
     batch: Mapping[str, jax.Array]
     state: TrainState
+    player: Player = 'd'
 
 
 class View(NamedTuple):
@@ -58,9 +61,12 @@ class View(NamedTuple):
     d_keys: jax.Array
     g_keys: jax.Array
 
-    def d(self, images: jax.Array, label: Label) -> Verdict:
-        """Return the discriminator's verdict on images [B, ...]."""
-        keys = rng.split_each(self.d_keys, 'real')
+    def d(self, images: jax.Array, label: Label, draws: str = 'real') -> Verdict:
+        """Return the discriminator's verdict on images [B, ...].
+
+        draws: whose dropout they get, that of the 'real' or of the 'fake' examples of the pass.
+        """
+        keys = rng.split_each(self.d_keys, draws)
         return verdict(apply(self.discriminator, self.nets['d'], images, label, keys=keys)[0])
 
     def g(self, z: jax.Array, label: Label) -> jax.Array:

@@ -42,7 +42,7 @@ class Generator(dcgan.Generator, Conditional):
 
 
 class Discriminator(dcgan.Discriminator, Conditional):
-    """Map images [B, H, W, C] and label [B] to logits [B]."""
+    """Map images [B, H, W, C] and label [B] to logits [B] and further heads."""
 
     def joined(self, images: jax.Array, label: jax.Array) -> jax.Array:
         """Append the label's channel to images."""

@@ -16,10 +16,12 @@ import jax
 
 from gan_jax import errors
 from gan_jax.core import keys
+from gan_jax.core.game import Verdict
 from gan_jax.core.keys import field
 from gan_jax.errors import UserError
 from gan_jax.nn import activations, resample
 from gan_jax.nn.conv import Conv, Padding, out_size, transposed_size
+from gan_jax.nn.heads import Heads
 from gan_jax.nn.network import OUT_ACT, Network, each
 
 STEM_NORMS = {'channels': None, 'features': None}
@@ -173,8 +175,8 @@ class Generator(Pyramid):
         return up(x, **layer._asdict(), use_bias=bias, **self.weights(), name=name)
 
 
-class Discriminator(Pyramid):
-    """Map images [B, H, W, C] to logits [B].
+class Discriminator(Pyramid, Heads):
+    """Map images [B, H, W, C] to logits [B] and what further heads make of the last features.
 
     widths, strides, kernel, padding: of each convolution. down: 'strided_conv', or a pooling of
     `nn.resample.POOL` after a convolution of stride 1.
@@ -212,12 +214,12 @@ class Discriminator(Pyramid):
         *,
         train: bool,
         keys: jax.Array | None = None,
-    ) -> jax.Array:
+    ) -> Verdict:
         x = self.condition(images, label)
         for i, layer in enumerate(self.layers(self.widths)):
             x = self.shrink(x, layer, i, train, keys)
         x = self.through_hidden(x.reshape(len(x), -1))
-        return self.dense(1, 'logit', self.out_bias)(x)[:, 0]
+        return self.verdict(x, lambda: self.dense(1, 'logit', self.out_bias)(x)[:, 0])
 
     def shrink(
         self, x: jax.Array, layer: Layer, i: int, train: bool, keys: jax.Array | None

@@ -6,8 +6,10 @@ import flax.linen as nn
 import jax
 
 from gan_jax.core import keys
+from gan_jax.core.game import Verdict
 from gan_jax.core.keys import field
 from gan_jax.nn import activations
+from gan_jax.nn.heads import Heads
 from gan_jax.nn.network import OUT_ACT, Network
 
 
@@ -41,8 +43,8 @@ class Generator(Network):
         return activations.get(self.out_act)(x).reshape(-1, *self.shape)
 
 
-class Discriminator(Network):
-    """Map images [B, H, W, C] to logits [B] through layers of `hidden` units."""
+class Discriminator(Heads):
+    """Map images [B, H, W, C] through layers of `hidden` units to logits [B], and further heads."""
 
     hidden: tuple[int, ...] = field(keys.counts((128,), 'Units of each hidden layer.'))
     act: str = 'leaky_relu'
@@ -60,9 +62,9 @@ class Discriminator(Network):
         *,
         train: bool,
         keys: jax.Array | None = None,
-    ) -> jax.Array:
+    ) -> Verdict:
         del label
         x = images.reshape(len(images), -1)
         for i, units in enumerate(self.hidden):
             x = self.finish(self.dense(units, f'dense_{i}')(x), i, train, keys)
-        return self.dense(1, 'logit')(x)[:, 0]
+        return self.verdict(x, lambda: self.dense(1, 'logit')(x)[:, 0])

@@ -79,6 +79,10 @@ class Network(nn.Module):
         """Return the normalisations in use that make examples of a batch depend on each other."""
         return tuple(n for n in dict.fromkeys(self.norms()) if norm.NORMS[n].over_batch)
 
+    def group(self) -> int:
+        """Return how many consecutive examples of a batch it takes statistics of, 1 for none."""
+        return 1
+
     def check(self) -> None:
         """Raise UserError where the options do not make a network."""
         for name in self.norms():

@@ -1,6 +1,7 @@
 """What a term of a two-player game can do; a term is a frozen dataclass of its config keys."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,30 +9,48 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core import keys, values
-from gan_jax.core.game import Play, Verdict, View
+from gan_jax.core.game import Label, Play, Player, Verdict, View
 from gan_jax.core.state import Metrics, TrainState
 from gan_jax.core.update import zeros
 from gan_jax.errors import UserError
 from gan_jax.nn import norm
 
+# What gives a discriminator the parts of its verdict that terms read.
+HEADS = {
+    'features': 'return a Verdict that has them',
+    'classes': 'set model.d.auxiliary to the number of classes',
+    'code': 'set model.d.code to the length of the code',
+}
 Slot = dict[str, Any]
+# (images, label or None) -> verdict, by the averaged discriminator in evaluation mode
+Discriminate = Callable[[jax.Array, Label], Verdict]
 
 
 @dataclass(frozen=True)
 class Term:
     """Change one thing about a game; every hook does nothing unless a term overrides it.
 
-    side: the player ('d', 'g' or 'both') whose loss, parameters and updates it concerns.
+    side: the player ('d', 'g' or 'both') whose loss, parameters and updates it concerns; of a term
+    of both, `play.player` says whose update it is.
     per_example: whether it needs a discriminator that treats the examples of a batch separately.
+    over_batch: whether it takes statistics of the whole batch, which pieces of one would change.
+    reads: what it needs of a verdict beside the logits.
     """
 
     side: ClassVar[str] = 'd'
     per_example: ClassVar[bool] = False
+    over_batch: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
 
     @property
     def name(self) -> str:
         """Return the name in config.terms, which is the module's."""
         return type(self).__module__.rpartition('.')[2]
+
+    @property
+    def group(self) -> int:
+        """Return how many consecutive examples of a batch it makes one of."""
+        return 1
 
     def slot(self, state: TrainState) -> Slot:
         """Return what the term keeps in the state."""
@@ -49,11 +68,41 @@ class Term:
                 f"model.d.norm='{found}' is not allowed with terms.{self.name}: an "
                 f"example's gradient would be mixed with those of its batch; available: {allowed}"
             )
+        if self.over_batch and game.accum > 1:
+            raise UserError(
+                f'accumulate={game.accum} is not allowed with terms.{self.name}, which takes '
+                'statistics of the whole batch; available: 1'
+            )
+        self._check_verdict(game)
+
+    def _check_verdict(self, game: Any) -> None:
+        """Refuse a discriminator that does not return what the term reads."""
+        verdict = game.verdict_shapes() if self.reads else None
+        for part in self.reads:
+            if getattr(verdict, part) is None:
+                raise UserError(
+                    f'terms.{self.name} reads {part} that model.d does not return; {HEADS[part]}'
+                )
+        packing = [term.name for term in game.terms if term.group > 1]
+        if packing and {'classes', 'code'} & set(self.reads):
+            raise UserError(
+                f'terms.{self.name} is not allowed with terms.{packing[0]}: it needs a verdict on '
+                'each image'
+            )
 
     def init(self, game: Any, key: jax.Array) -> Slot:
         """Return what the term keeps in the state at the start of a run, arrays by name."""
         del game, key
         return {}
+
+    def latents(self, z: jax.Array, keys: jax.Array) -> jax.Array:
+        """Change latents [B, d] of keys [B] as they are drawn, in training and in sampling."""
+        del keys
+        return z
+
+    def lay_out(self, z: jax.Array) -> jax.Array:
+        """Change the latents [rows, columns, d] of a run's picture, so that it shows the term's."""
+        return z
 
     def see(self, play: Play) -> Play:
         """Change the examples that the discriminator sees, in both players' updates."""
@@ -77,6 +126,13 @@ class Term:
         """
         del metrics, state
         return slot
+
+    def validate(
+        self, real: jax.Array, batch: Mapping[str, jax.Array], discriminate: Discriminate
+    ) -> Metrics:
+        """Return means over a batch of the held-out split; `real` are its examples of the game."""
+        del real, batch, discriminate
+        return {}
 
 
 @dataclass(frozen=True)
@@ -120,30 +176,49 @@ class Weighted(Term):
         return jax.lax.cond(play.turn % self.every == 0, due, lambda: zeros(shapes))
 
 
-def of(side: str, terms: Sequence[Term]) -> list[Term]:
+def of(player: Player, terms: Sequence[Term]) -> list[Term]:
     """Return the terms that concern a player."""
-    return [term for term in terms if term.side in (side, 'both')]
+    return [term for term in terms if term.side in (player, 'both')]
 
 
 def shares(
-    side: str, terms: Sequence[Term], play: Play, view: View, real: Verdict, fake: Verdict
+    terms: Sequence[Term], play: Play, view: View, real: Verdict, fake: Verdict
 ) -> tuple[jax.Array | float, Metrics]:
-    """Return the sum of the terms' shares of a player's loss, and their metrics."""
+    """Return the sum of the terms' shares of the loss of a player's update, and their metrics."""
     total: jax.Array | float = 0.0
     metrics: Metrics = {}
-    for term in of(side, terms):
+    for term in of(play.player, terms):
         share, more = term.share(play, view, real, fake)
         total, metrics = total + share, metrics | more
     return total, metrics
 
 
-def settle(side: str, terms: Sequence[Term], state: TrainState, metrics: Metrics) -> TrainState:
+def settle(
+    player: Player, terms: Sequence[Term], state: TrainState, metrics: Metrics
+) -> TrainState:
     """Return the state after a player's update: its parameters projected, the slots renewed."""
-    net, aux = state.nets[side], dict(state.aux)
+    net, aux = state.nets[player], dict(state.aux)
     params = net.params
-    for term in of(side, terms):
+    for term in of(player, terms):
         params = term.project(params)
         if term.name in aux:
             aux[term.name] = term.after(aux[term.name], metrics, state)
-    nets = {**state.nets, side: net.replace(params=params)}
+    nets = {**state.nets, player: net.replace(params=params)}
     return state.replace(nets=nets, aux=aux)
+
+
+def check_groups(piece: int, groups: Mapping[str, int]) -> None:
+    """Refuse groups of consecutive examples that would straddle devices or accumulated pieces.
+
+    piece: the examples of a batch that one device sees at once; groups: sizes by their keys, of
+    which each groups what the one before has made.
+
+    Raises:
+      UserError: names the sizes that do not divide the piece.
+    """
+    if piece % math.prod(groups.values()):
+        sizes = ' x '.join(f'{name}={size}' for name, size in groups.items() if size > 1)
+        raise UserError(
+            f'batch_size over devices and accumulate gives pieces of {piece} examples, which do '
+            f'not divide by {sizes}'
+        )

@@ -95,7 +95,7 @@ class TwoDomains(Procedure):
             back, _ = apply(Translator(), nets['ba'], b)
             cycle = jnp.abs(back - batch['a']).mean()
             judged = [
-                apply(self.discriminator, nets[f'd_{k}'], x)[0]
+                apply(self.discriminator, nets[f'd_{k}'], x)[0].logits
                 for k, x in zip('ab', (a, b), strict=True)
             ]
             adversarial = sum(LOSS.g(logits, logits).mean() for logits in judged)
@@ -111,7 +111,7 @@ class TwoDomains(Procedure):
             real, net = apply(self.discriminator, nets[name], batch[domain])
             chosen = jax.vmap(lambda k: jax.random.randint(k, (), 0, POOL))(keys)
             fake, net = apply(self.discriminator, net, pool[chosen])
-            loss = LOSS.d(real, fake)
+            loss = LOSS.d(real.logits, fake.logits)
             return loss.mean(), ({**nets, name: net}, {f'{name}_loss': Mean.of(loss)})
 
         return update(state, [name], loss_fn, self.tx, batch, key)

@@ -21,12 +21,14 @@ class Adversarial:
       toward: (logits, targets [B]) -> loss, where d is toward(real, its target) + toward(fake, its
         target), so that targets can be smoothed and flipped; None for losses without targets.
       threshold: the logit above which the discriminator calls an image real.
+      over_batch: whether a loss depends on the logits of the whole batch.
     """
 
     d: Callable[[jax.Array, jax.Array], jax.Array]
     g: Callable[[jax.Array, jax.Array], jax.Array]
     toward: Callable[[jax.Array, Target], jax.Array] | None = None
     threshold: float = 0.0
+    over_batch: bool = False
 
 
 def cross_entropy(logits: jax.Array, target: Target) -> jax.Array:

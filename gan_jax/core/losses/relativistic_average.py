@@ -28,8 +28,8 @@ def average(
     """Make the relativistic average loss of functions that pull a logit up and down.
 
     D: k [up(r - E f) + down(f - E r)]; G: the same with r and f exchanged. k is 1/2 as in the
-    author's code, or 1 with half=False. The means E are over the whole batch on all devices; under
-    gradient accumulation, over each part of it.
+    author's code, or 1 with half=False. The means E are over the whole batch on all devices, so
+    that it cannot be walked in pieces.
     """
     k = 0.5 if half else 1.0
 
@@ -41,4 +41,4 @@ def average(
         real, fake = centred(real, fake)
         return k * (up(fake) + down(real))
 
-    return Adversarial(d=d, g=g)
+    return Adversarial(d=d, g=g, over_batch=True)
