@@ -3,7 +3,7 @@
 import sys
 
 from gan_jax import cli
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, printable
 from gan_jax.runtime import parallel, process
 from gan_jax.training.workdir import Interrupted
 
@@ -34,10 +34,10 @@ def launch(argv: list[str]) -> int:
         return 2
     except OSError as error:
         what = f' {error.filename}' if error.filename else ''
-        print(f'error: {error.strerror or error}{what}', file=sys.stderr)
+        print(printable(f'error: {error.strerror or error}{what}'), file=sys.stderr)
         return 2
     except Interrupted as stop:
-        print(stop, file=sys.stderr)
+        print(printable(stop), file=sys.stderr)
         return 128 + stop.signum
     except KeyboardInterrupt:
         print('stopped before anything was to be saved', file=sys.stderr)

@@ -16,7 +16,7 @@ from ml_collections import config_flags
 from gan_jax import config as configs
 from gan_jax import modes, reference
 from gan_jax.core import allowed, keys, nodes
-from gan_jax.errors import UserError, unknown
+from gan_jax.errors import UserError, printable, unknown
 
 DEFAULT = 'configs/mlp_digits.py'
 # Flags that every mode reads.
@@ -243,6 +243,14 @@ def _module(path: pathlib.Path) -> Any:
     return module
 
 
+class OneLine(logging.Formatter):
+    """Escape the control characters of what is logged; names of files may hold some."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as one line."""
+        return printable(super().format(record))
+
+
 def set_up_logging() -> None:
     """Print warnings as one line each, and nothing that libraries print for their own authors.
 
@@ -250,7 +258,8 @@ def set_up_logging() -> None:
     an event loop that is gone.
     """
     # By force: some library has set it up when it was imported.
-    logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.WARNING, force=True)
+    logging.basicConfig(level=logging.WARNING, force=True)
+    logging.getLogger().handlers[0].setFormatter(OneLine('%(levelname)s: %(message)s'))
     absl_logging.set_verbosity(absl_logging.FATAL)
     usual = sys.unraisablehook
 

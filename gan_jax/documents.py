@@ -6,6 +6,7 @@ of any names, and a tuple of forms for one of them; None among them stands for n
 name be absent. Numbers are finite, and no name is given twice.
 """
 
+import collections
 import contextlib
 import json
 import logging
@@ -154,8 +155,7 @@ def _depth(value: Any) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
+        twice = collections.Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise ValueError(f'{_short(twice)} is given twice')
     return found
 

@@ -8,7 +8,22 @@ T = TypeVar('T')
 
 
 class UserError(Exception):
-    """Tell the user what to change; the command line prints it as one line and exits with 2."""
+    """Tell the user what to change; the command line prints it as one line and exits with 2.
+
+    more: further lines, of a list. Names of files may hold anything: what a terminal would take
+    for a command or for the end of a line is escaped.
+    """
+
+    def __init__(self, message: str = '', *more: str):
+        super().__init__(message, *more)
+
+    def __str__(self) -> str:
+        return '\n'.join(map(printable, self.args))
+
+
+def printable(text: object) -> str:
+    """Return a text as one line, its control characters and undecodable bytes escaped."""
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in str(text))
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

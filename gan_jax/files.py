@@ -67,4 +67,8 @@ def cache() -> pathlib.Path:
 def natural(name: str) -> tuple:
     """Sort key that puts 'img2' before 'img10'; the name itself settles ties."""
     parts = re.split(r'(\d+)', name.lower(), flags=re.ASCII)
-    return tuple((1, int(p), '') if i % 2 else (0, 0, p) for i, p in enumerate(parts)), name
+    # of numbers without leading zeros the longer is the larger, however many digits they have
+    digits = [p.lstrip('0') for p in parts]
+    return tuple(
+        (1, len(digits[i]), digits[i]) if i % 2 else (0, 0, p) for i, p in enumerate(parts)
+    ), name

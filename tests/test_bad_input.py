@@ -40,11 +40,14 @@ def place(tmp_path_factory):
     """Make and enter a folder that holds everything that the rows speak of."""
     folder = tmp_path_factory.mktemp('place')
     (folder / 'configs').symlink_to(ROOT / 'configs')
-    for name in ('empty', 'texts', 'broken', 'locked', 'pipes', 'runs'):
+    for name in ('empty', 'texts', 'broken', 'locked', 'pipes', 'labelled', 'escape', 'runs'):
         (folder / name).mkdir()
     (folder / 'texts' / 'notes.txt').write_text('no image')
     (folder / 'broken' / 'image.png').write_bytes(b'\x89PNG, and no more')
     os.mkfifo(folder / 'pipes' / 'pipe.png')
+    (folder / 'labelled' / 'a.png').write_bytes(b'')
+    (folder / 'labelled' / 'labels.csv').write_text('a.png,1000000000000')
+    (folder / 'escape' / '\x1b[31mred.png').write_bytes(b'')
     (folder / 'file.txt').write_text('no folder')
     (folder / 'locked').chmod(0)
     with full_disk(folder / 'full'), contextlib.chdir(folder):

@@ -2,12 +2,13 @@
 
 import argparse
 import pathlib
+import signal
 import sys
 from typing import Any
 
 from gan_jax.data import config
 from gan_jax.data.preparation import showing, summary, write
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, printable
 
 RECORDED = (
     'dataset', 'split', 'size', 'crop', 'resize', 'channels', 'background', 'labels', 'column',
@@ -55,6 +56,11 @@ def parts(source: Any) -> dict[str, Any]:
     return getattr(source, 'streams', None) or {'': source}
 
 
+def say(*lines: str) -> None:
+    """Print lines, with what names of files may hold of control characters escaped."""
+    print(*map(printable, lines), sep='\n')
+
+
 def run_prepare(args: argparse.Namespace) -> None:
     """Prepare a set and say what was written."""
     keys = data_config(args)
@@ -66,8 +72,8 @@ def run_prepare(args: argparse.Namespace) -> None:
             part, target, request, on_error=args.on_error, workers=args.workers,
             threads=args.threads,
         )  # fmt: skip
-        print(f'{target}: {manifest["count"]} examples, digest {manifest["digest"]}')
-    print(f'train on it: --config.data.name=prepared --config.data.path={args.dst}')
+        say(f'{target}: {manifest["count"]} examples, digest {manifest["digest"]}')
+    say(f'train on it: --config.data.name=prepared --config.data.path={args.dst}')
 
 
 def run_inspect(args: argparse.Namespace) -> None:
@@ -75,14 +81,14 @@ def run_inspect(args: argparse.Namespace) -> None:
     keys = data_config(args)
     # what is bad is listed, whatever it is
     source = config.open_source({**keys, 'on_error': 'skip'})
-    print(f'source     {keys["name"]} {args.src}')
+    say(f'source     {keys["name"]} {args.src}')
     for folder, part in parts(source).items():
         facts = write.gather(part, args.workers, args.threads)
-        print('\n'.join(([f'part       {folder}'] if folder else []) + showing.describe(
-            facts, part.spec, len(part))))  # fmt: skip
+        lines = showing.describe(facts, part.spec, len(part))
+        say(*([f'part       {folder}'] if folder else []), *lines)
     if keys['name'] == 'folder' and not args.size:
         found = summary.summary(args.src, args.split)
-        print(f'suggested  --config.data.size={found.size} --config.data.channels={found.channels}')
+        say(f'suggested  --config.data.size={found.size} --config.data.channels={found.channels}')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -93,11 +99,18 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print('interrupted; the same command goes on where it stopped', file=sys.stderr)
-        return 130
+        return 128 + int(stop.args[0] if stop.args else signal.SIGINT)
     return 0
 
 
+def terminated(signum: int, frame: Any) -> None:
+    """Let SIGTERM end a command as Ctrl-C does: temporary files are cleared away."""
+    del frame
+    raise KeyboardInterrupt(signum)
+
+
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, terminated)
     sys.exit(main())

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from gan_jax.data import labels as labelling
 from gan_jax.data.geometry import Geometry, Misfit
 from gan_jax.data.protocol import Example, Field, image_spec
 from gan_jax.errors import UserError
@@ -30,7 +31,11 @@ class InMemory:
         unknown = 0
         if labels is not None:
             self.beside['label'] = numbers = checked(labels, len(images), origin)
-            classes = classes or tuple(str(i) for i in range(int(numbers.max()) + 1))
+            classes = classes or labelling.numbered(int(numbers.max()), len(numbers), origin)
+            if numbers.max() >= len(classes):
+                raise UserError(
+                    f'{origin}: the label {numbers.max()} is none of the {len(classes)} classes'
+                )
             unknown = int((numbers < 0).sum())
         try:
             shape = geometry.fit(self.images[0]).shape
@@ -96,4 +101,6 @@ def checked(labels: np.ndarray, n: int, origin: str) -> np.ndarray:
     if labels.dtype.kind not in 'iu' or labels.min() < -1:
         what = labels.dtype if labels.dtype.kind not in 'iu' else labels.min()
         raise UserError(f'{origin}: labels must be class numbers from 0, or -1, not {what}')
+    if labels.max() > np.iinfo(np.int32).max:
+        labelling.numbered(int(labels.max()), n, origin)
     return labels.astype(np.int32)

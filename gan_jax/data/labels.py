@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
-from gan_jax import regular
+from gan_jax import documents, regular
 from gan_jax.errors import UserError
 from gan_jax.files import natural
 
@@ -16,6 +16,10 @@ SPLITS = {'train', 'test', 'val', 'valid', 'validation', 'training', 'testing'}
 
 # the label of an example whose class nobody knows
 UNKNOWN = -1
+# Numbers name this many classes in any set: those of ImageNet-21k, thrice.
+MOST_CLASSES = 2**16
+# of a label, in a message
+SHOWN = 20
 
 
 class Labels:
@@ -46,18 +50,43 @@ def from_folders(names: list[str]) -> Labels | None:
 
 def from_json(text: bytes, origin: str) -> Labels | None:
     """Read {"labels": [[name, number], ...]}; None where labels is null."""
-    try:
-        entries = json.loads(text)['labels']
-        if entries is None:
-            return None
-        of = {str(name): label for name, label in entries}
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f'{origin} is not {{"labels": [["name.png", 0], ...]}}') from None
-    for name, label in of.items():
-        if not isinstance(label, int) or label < UNKNOWN:
-            raise UserError(f'{origin}: the label of {name} is {label!r}, not a class number')
-    classes = tuple(str(i) for i in range(max(of.values(), default=-1) + 1))
-    return Labels(of, classes, origin)
+    found = documents.parse(text, origin, {'labels': object})['labels']
+    if found is None:
+        return None
+    if documents.mismatch(found, [[object]]) or any(len(pair) != 2 for pair in found):
+        raise UserError(f'{origin} is not {{"labels": [["name.png", 0], ...]}}')
+    for name, label in found:
+        if type(label) is not int or label < UNKNOWN:
+            shown = repr(label)[:SHOWN]
+            raise UserError(f'{origin}: the label of {name} is {shown}, not a class number')
+    of = joined(((str(name), label) for name, label in found), origin)
+    return Labels(of, numbered(max(of.values(), default=UNKNOWN), len(of), origin), origin)
+
+
+def joined(pairs: Iterable[tuple[str, int]], origin: str) -> dict[str, int]:
+    """Return {name: label}; raises UserError where a name has two labels."""
+    of: dict[str, int] = {}
+    for name, label in pairs:
+        if of.setdefault(name, label) != label:
+            raise UserError(f'{origin}: {name} has two labels, {of[name]} and {label}')
+    return of
+
+
+def numbered(largest: int, examples: int, origin: str) -> tuple[str, ...]:
+    """Return the names of classes that have numbers up to the largest label.
+
+    Raises:
+      UserError: that are more classes than a set of so many examples can have.
+    """
+    most = max(MOST_CLASSES, examples)
+    if largest >= most:
+        shown = f'{largest}'
+        shown = shown if len(shown) <= SHOWN else f'{shown[:SHOWN]}...'
+        raise UserError(
+            f'{origin}: the label {shown} is too large: labels of {examples} examples are from 0 '
+            f'to {most - 1}'
+        )
+    return tuple(map(str, range(largest + 1)))
 
 
 def from_csv(text: bytes, names: list[str], origin: str) -> Labels:
@@ -74,16 +103,19 @@ def from_csv(text: bytes, names: list[str], origin: str) -> Labels:
     values = [row[1].strip() for row in rows]
     known = {v for v in values if v != str(UNKNOWN)}
     numbers = all(v.isascii() and v.isdigit() for v in known)
-    count = max(map(int, known), default=-1) + 1 if numbers else 0
-    classes = [str(i) for i in range(count)] if numbers else sorted(known, key=natural)
-    number = {c: i for i, c in enumerate(classes)}
-    of = {}
-    for row, value in zip(rows, values, strict=True):
-        name, label = row[0].strip(), UNKNOWN
-        if value in known:
-            label = int(value) if numbers else number[value]
-        of[full.get(name, name)] = label
-    return Labels(of, tuple(classes), origin)
+    number = {c: i for i, c in enumerate(sorted(known, key=natural))}
+    classes = tuple(number)
+    if numbers:
+        number = {v: whole(v) for v in known}
+        classes = numbered(max(number.values(), default=UNKNOWN), len(rows), origin)
+    labels = (number.get(value, UNKNOWN) for value in values)
+    keys = (full.get(name, name) for name in (row[0].strip() for row in rows))
+    return Labels(joined(zip(keys, labels, strict=True), origin), classes, origin)
+
+
+def whole(digits: str) -> int:
+    """Return a number of digits; of one that is no label anyway, of thousands, only the first."""
+    return int(digits.lstrip('0')[: SHOWN + 1] or 0)
 
 
 def find(store: Any, names: list[str], prefix: str, labels: str) -> Labels | None:

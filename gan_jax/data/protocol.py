@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gan_jax import kinds
+from gan_jax.data.labels import UNKNOWN
 from gan_jax.errors import UserError, unknown
 from gan_jax.kinds import Field
 
@@ -174,7 +175,20 @@ def load(source: Source, indices: np.ndarray) -> Example:
             f'{name_of(source, int(indices[0]))} has the fields {", ".join(sorted(batch))}, but '
             f'the spec of its source {", ".join(sorted(source.spec.fields))}'
         )
+    check_labels(source, indices, batch)
     return batch
+
+
+def check_labels(source: Source, indices: np.ndarray, batch: Example) -> None:
+    """Raise BadExample for the first label that is none of the classes, nor unknown."""
+    classes = source.spec.num_classes
+    if classes and 'label' in batch:
+        label = batch['label']
+        for place in np.flatnonzero((label < UNKNOWN) | (label >= classes))[:1]:
+            raise BadExample(
+                name_of(source, int(indices[place])),
+                f'has the label {label[place]}, but there are {classes} classes',
+            )
 
 
 class Subset:

@@ -17,6 +17,7 @@ import numpy as np
 import tqdm
 
 from gan_jax import documents, files, pictures
+from gan_jax.errors import printable
 
 Path = str | os.PathLike[str]
 Scalars = Mapping[str, Any]
@@ -217,9 +218,9 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line without tearing the bar."""
         if self._bar is not None:
-            self._bar.write(text, file=self._stream)
+            self._bar.write(printable(text), file=self._stream)
         else:
-            print(text, file=self._stream, flush=True)
+            print(printable(text), file=self._stream, flush=True)
 
     def close(self) -> None:
         """Leave the bar as it is and end its line."""
@@ -255,7 +256,7 @@ class Writers:
         for writer in showing:
             writer.say(text)
         if not showing:
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
     def close(self) -> None:
         """Close all, the last first, even where one of them fails."""

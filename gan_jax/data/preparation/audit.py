@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.data.protocol import BadExample, Example, in_order, load
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, printable
 
 CHUNK = 64
 LISTED = 20
@@ -57,8 +57,7 @@ def report(bad: list[BadExample], total: int, complete: bool = True) -> UserErro
         lines.append(f'  and {more} more')
     count = f'{len(bad)} of {total}' if complete else f'at least {len(bad)} of {total}'
     return UserError(
-        f'{count} examples cannot be used (--config.data.on_error=skip leaves them out):\n'
-        + '\n'.join(lines)
+        f'{count} examples cannot be used (--config.data.on_error=skip leaves them out):', *lines
     )
 
 
@@ -94,4 +93,4 @@ def raise_or_warn(
 
 def warn(line: str) -> None:
     """Tell the user something on stderr."""
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)

@@ -6,9 +6,14 @@ import functools
 import hashlib
 import json
 import multiprocessing
+import os
 import pathlib
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from concurrent.futures import process
+from multiprocessing import context
 from typing import Any
 
 import tqdm
@@ -30,10 +35,37 @@ NOTE = {**shards.SHARD, 'facts': FORM}
 _source: Any = None
 
 
+class Worker(context.SpawnProcess):
+    """A process that leaves Ctrl-C, which the whole group gets, to the one that started it."""
+
+    def start(self) -> None:
+        """Start the process with SIGINT blocked: what is blocked here, it inherits."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Workers(context.SpawnContext):
+    """The way in which worker processes are started."""
+
+    Process = Worker
+
+
 def open_in_worker(source: Any) -> None:
-    """Give a worker process its source."""
+    """Give a worker process its source, and let it end with its parent, however that ends."""
     global _source
     _source = source
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Wait for the parent process to end, and end this one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def read_in_worker(keep: bool, span: tuple[int, int]) -> Part:
@@ -51,13 +83,18 @@ def reader(source: Any, keep: bool, workers: int, threads: int) -> Iterator[Call
 
     if workers:
         pool: futures.Executor = futures.ProcessPoolExecutor(
-            workers, multiprocessing.get_context('spawn'), open_in_worker, (source,)
+            workers, Workers(), open_in_worker, (source,)
         )
         function: Callable = functools.partial(read_in_worker, keep)
     else:
         pool, function = futures.ThreadPoolExecutor(threads), here
     try:
         yield functools.partial(in_order, pool, function, ahead=2 * (workers or threads))
+    except process.BrokenProcessPool:
+        raise UserError(
+            'a worker process was killed, maybe for want of memory; with fewer --workers, the '
+            'same command goes on where it stopped'
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

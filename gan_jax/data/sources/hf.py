@@ -14,7 +14,7 @@ from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImage
 from gan_jax.data.keys import COLUMN, DATASET, FIELDS, GEOMETRY, LABELS, ON_ERROR, PATH, SPLIT
 from gan_jax.data.labels import UNKNOWN
-from gan_jax.data.protocol import Example, Field, more_fields
+from gan_jax.data.protocol import LABEL, Example, Field, more_fields
 from gan_jax.errors import UserError
 
 INSTALL = "pip install 'gan_jax[hf]'"
@@ -71,8 +71,8 @@ class Source(Encoded):
         row = self.row(index)
         found: dict[str, Any] = {'image': encoded(row[self.column])}
         if self.label:
-            label = row[self.label]
-            found['label'] = np.asarray(UNKNOWN if label is None else label, np.int32)
+            label = UNKNOWN if row[self.label] is None else row[self.label]
+            found['label'] = number(label, self.label, LABEL)
         return found | {k: number(row[k], k, field) for k, field in self.more.items()}
 
     def __getitem__(self, index: int) -> Example:
@@ -93,8 +93,9 @@ def number(value: Any, name: str, field: Field) -> np.ndarray:
         raise BadImage(f'has no {name}')
     try:
         return np.asarray(value, field.dtype)
-    except OverflowError:
-        raise BadImage(f'has {name} {value}, beyond {field.dtype}') from None
+    except (OverflowError, ValueError, TypeError):
+        shown = f'{value!r}'[:40]
+        raise BadImage(f'has {name} {shown}, which is no {field.dtype}') from None
 
 
 def label_of(features: Mapping[str, Any], labels: str) -> str:
