@@ -3,9 +3,9 @@
 python benchmarks/conv.py [--repeats=7] [--only=dcgan_cifar10]
 
 Layers are those of all configs ('SAME' padding alone, batches cut as `layers.py` cuts them), and of
-a ResNet. Prints one line per layer and direction: milliseconds of ours, and how many times longer
-plain lax (and PyTorch, channels last) takes. The candidates take turns, so that a busy machine
-slows all of them alike; each number is the median over the turns.
+a ResNet, and grouped ones. Prints one line per layer and direction: milliseconds of ours, its
+GFLOP/s, and how many times longer plain lax (and PyTorch, channels last) takes. The candidates take
+turns, so that a busy machine slows all of them alike; each number is the median over the turns.
 """
 
 import argparse
@@ -33,6 +33,13 @@ RESNET = [
     Layer(32, (8, 8), 256, 256, (3, 3), 1, 'SAME', None),
     Layer(32, (32, 32), 128, 3, (3, 3), 1, 'SAME', None),
 ]
+# of ResNeXt blocks, and a depthwise one
+GROUPED = [
+    Layer(32, (16, 16), 128, 128, (3, 3), 1, 'SAME', None, 8),
+    Layer(32, (8, 8), 256, 256, (3, 3), 1, 'SAME', None, 16),
+    Layer(32, (16, 16), 128, 128, (3, 3), 1, 'SAME', None, 16),
+    Layer(32, (16, 16), 128, 128, (3, 3), 1, 'SAME', None, 128),
+]
 
 
 def plain(layer: Layer, x: jax.Array, w: jax.Array) -> jax.Array:
@@ -41,7 +48,9 @@ def plain(layer: Layer, x: jax.Array, w: jax.Array) -> jax.Array:
     if layer.output_padding is not None:
         return jax.lax.conv_transpose(x, w[::-1, ::-1], strides, 'SAME')
     numbers = ('NHWC', 'HWIO', 'NHWC')
-    return jax.lax.conv_general_dilated(x, w, strides, 'SAME', dimension_numbers=numbers)
+    return jax.lax.conv_general_dilated(
+        x, w, strides, 'SAME', dimension_numbers=numbers, feature_group_count=layer.groups
+    )
 
 
 def in_jax(apply: Callable, layer: Layer, x: np.ndarray, w: np.ndarray) -> dict[str, Callable]:
@@ -70,6 +79,8 @@ def in_torch(layer: Layer, x: np.ndarray, w: np.ndarray) -> dict[str, Callable]:
     options = {'stride': layer.stride, 'padding': (layer.kernel[0] - 1) // 2}
     if transposed and layer.kernel[0] % 2:
         options |= {'output_padding': layer.stride - 1}
+    if not transposed:
+        options |= {'groups': layer.groups}
     f = functools.partial(getattr(torch.nn.functional, name), **options)
     y = f(xs, ws)
     seed = torch.ones_like(y)
@@ -111,10 +122,12 @@ def main() -> None:
     print(
         f'{jax.default_backend()}, jax {jax.__version__}, {torch and "torch " + torch.__version__}'
     )
-    print(f'{"layer":64} {"direction":9} {"ours ms":>8} {"lax":>7} {"torch":>7}')
+    print(f'{"layer":72} {"direction":9} {"ours ms":>8} {"GFLOP/s":>7} {"lax":>7} {"torch":>7}')
     rng = np.random.default_rng(0)
-    found = layers_of(sorted(CONFIGS.glob('*.py')), '')
-    for layer, names in {**found, **{layer: ['resnet'] for layer in RESNET}}.items():
+    found = {layer: ['resnet'] for layer in RESNET} | {layer: ['grouped'] for layer in GROUPED}
+    if args.only not in ('resnet', 'grouped'):
+        found = layers_of(sorted(CONFIGS.glob('*.py')), '') | found
+    for layer, names in found.items():
         label = f'{names[0]} {layer}'
         if args.only not in label or layer.padding != 'SAME':
             continue
@@ -125,7 +138,9 @@ def main() -> None:
         for direction in sides['ours']:
             ms = in_turn({side: runs[direction] for side, runs in sides.items()}, args.repeats)
             ratios = [f'{ms[s] / ms["ours"]:6.2f}x' if s in ms else '' for s in ('lax', 'torch')]
-            print(f'{label:64} {direction:9} {ms["ours"]:8.1f} {ratios[0]:>7} {ratios[1]:>7}')
+            rate = layer.operations() / ms['ours'] / 1e6
+            cells = f'{ms["ours"]:8.1f} {rate:7.0f} {ratios[0]:>7} {ratios[1]:>7}'
+            print(f'{label:72} {direction:9} {cells}')
 
 
 if __name__ == '__main__':

@@ -53,23 +53,26 @@ class Layer(NamedTuple):
     stride: int
     padding: conv.Padding
     output_padding: int | None  # None where it is not transposed
+    groups: int = 1
 
     def __str__(self) -> str:
         kind = 'conv' if self.output_padding is None else 'transposed'
         channels, size = f'{self.inputs}->{self.outputs}', 'x'.join(map(str, self.size))
         taps = 'x'.join(map(str, self.kernel))
-        return f'{kind} {taps}/{self.stride} {self.padding} {channels} at {self.batch}x{size}'
+        groups = f' in {self.groups} groups' * (self.groups > 1)
+        where = f'{channels}{groups} at {self.batch}x{size}'
+        return f'{kind} {taps}/{self.stride} {self.padding} {where}'
 
     def apply(self, x: jax.Array, w: jax.Array) -> jax.Array:
         """Convolve x with w as the layer does."""
         if self.output_padding is None:
-            return conv.conv2d(x, w, self.stride, self.padding)
+            return conv.conv2d(x, w, self.stride, self.padding, self.groups)
         return conv.conv_transpose2d(x, w, self.stride, self.padding, self.output_padding)
 
     def arrays(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
         """Return the shapes of images and kernel."""
         x = (self.batch, *self.size, self.inputs)
-        w = (*self.kernel, self.inputs, self.outputs)
+        w = (*self.kernel, self.inputs // self.groups, self.outputs)
         return jax.ShapeDtypeStruct(x, jnp.float32), jax.ShapeDtypeStruct(w, jnp.float32)
 
     def product(self) -> tuple[int, int, int]:
@@ -77,7 +80,8 @@ class Layer(NamedTuple):
         pixels = math.prod(self.size)
         if self.output_padding is None:
             pixels = math.prod(jax.eval_shape(self.apply, *self.arrays()).shape[1:3])
-        return self.batch * pixels, self.outputs, math.prod(self.kernel) * self.inputs
+        terms = math.prod(self.kernel) * self.inputs // self.groups
+        return self.batch * pixels, self.outputs, terms
 
     def operations(self) -> int:
         """Return the operations of one direction, those on padding too."""
@@ -108,7 +112,7 @@ def walk(config: Any, shape: str = '') -> list[Layer]:
             kernel = (k, k) if isinstance(k, int) else tuple(k)
             more = getattr(module, 'output_padding', None)
             found.append(Layer(batch, tuple(size), inputs, module.features, kernel, module.stride,
-                               module.padding, more))  # fmt: skip
+                               module.padding, more, module.groups))  # fmt: skip
         return call(*args, **kwargs)
 
     runner = open_phase(run, run.algorithm.phases()[0])

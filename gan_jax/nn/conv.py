@@ -8,6 +8,7 @@ import jax
 from gan_jax.nn import init
 from gan_jax.nn.reparametrise import Reparametrisation, plain
 from gan_jax.runtime.cpu import contractions
+from gan_jax.runtime.cpu import groups as grouped
 from gan_jax.runtime.cpu.geometry import Geometry
 
 Initializer = Callable[..., jax.Array]
@@ -37,19 +38,26 @@ def transposed_size(size: int, kernel: int, stride: int, padding: Padding) -> in
 
 
 def conv2d(
-    x: jax.Array, kernel: jax.Array, stride: int = 1, padding: Padding = 'SAME'
+    x: jax.Array,
+    kernel: jax.Array,
+    stride: int = 1,
+    padding: Padding = 'SAME',
+    groups: int = 1,
 ) -> jax.Array:
-    """Convolve x [B, H, W, in] with kernel [kh, kw, in, out].
+    """Convolve x [B, H, W, in] with kernel [kh, kw, in / groups, out].
 
     padding: 'SAME', 'VALID', or the number of zeros on each side of each axis, as in torch.
+    groups: equal parts of the channels; each part of out is made from its part of in alone.
     """
     size, k = x.shape[1:3], kernel.shape[:2]
     low = tuple(pads(n, m, stride, padding)[0] for n, m in zip(size, k, strict=True))
     out = tuple(out_size(n, m, stride, padding) for n, m in zip(size, k, strict=True))
     geometry = Geometry(size, k, stride, low, out)
-    if contractions.chosen():
-        return contractions.output(x, kernel, geometry)
-    return contractions.plain_output(x, kernel, geometry)
+    if not contractions.chosen():
+        return contractions.plain_output(x, kernel, geometry, feature_group_count=groups)
+    if groups > 1:
+        return grouped.output(x, kernel, geometry, groups)
+    return contractions.output(x, kernel, geometry)
 
 
 def conv_transpose2d(
@@ -80,7 +88,8 @@ def conv_transpose2d(
 class Conv(nn.Module):
     """Convolve images [B, H, W, in] into [B, H', W', features], in the dtype of the input.
 
-    reparametrise: what the kernel is computed from, see `nn.reparametrise`.
+    reparametrise: what the kernel is computed from, see `nn.reparametrise`; groups: equal parts of
+    the channels, of which each part of the output is made from its part of the input alone.
     """
 
     features: int
@@ -90,11 +99,13 @@ class Conv(nn.Module):
     use_bias: bool = True
     kernel_init: Initializer = init.normal().kernel
     reparametrise: Reparametrisation = plain
+    groups: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         k = (self.kernel,) * 2 if isinstance(self.kernel, int) else tuple(self.kernel)
-        kernel = self.param('kernel', self.kernel_init, (*k, x.shape[-1], self.features))
+        shape = (*k, x.shape[-1] // self.groups, self.features)
+        kernel = self.param('kernel', self.kernel_init, shape)
         y = self.convolve(x, self.reparametrise(self, 'kernel', kernel).astype(x.dtype))
         if self.use_bias:
             bias = self.param('bias', nn.initializers.zeros, (self.features,))
@@ -102,12 +113,15 @@ class Conv(nn.Module):
         return y
 
     def convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        """Apply a kernel [kh, kw, in, out]."""
-        return conv2d(x, kernel, self.stride, self.padding)
+        """Apply a kernel [kh, kw, in / groups, out]."""
+        return conv2d(x, kernel, self.stride, self.padding, self.groups)
 
 
 class ConvTranspose(Conv):
-    """Convolve images [B, H, W, in] into [B, H', W', features], transposed as torch does."""
+    """Convolve images [B, H, W, in] into [B, H', W', features], transposed as torch does.
+
+    It has no groups.
+    """
 
     output_padding: int = 0
 

@@ -52,15 +52,20 @@ def padded_first(x: jax.Array, w: jax.Array, strides, padding, **options) -> jax
 
 
 def plain_output(
-    x: jax.Array, w: jax.Array, geometry: Geometry, convolve: Callable = lax.conv_general_dilated
+    x: jax.Array,
+    w: jax.Array,
+    geometry: Geometry,
+    convolve: Callable = lax.conv_general_dilated,
+    **options,
 ) -> jax.Array:
-    """Return y from (x, w), a strided convolution."""
+    """Return y from (x, w), a strided convolution; options are further ones of lax."""
     return convolve(
         x,
         w,
         (geometry.stride,) * 2,
         [(geometry.low[i], geometry.high(i)) for i in (0, 1)],
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+        **options,
     )
 
 
@@ -162,6 +167,8 @@ def input_gradient(y: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
 def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """Return w from (x, y) by what is fast on a CPU."""
     channels, features = x.shape[3], y.shape[3]
+    if (geometry.kernel, geometry.stride, geometry.low) == ((1, 1), 1, (0, 0)):
+        return (x.reshape(-1, channels).T @ y.reshape(-1, features))[None, None]
     if wide(geometry, channels, features):
         return tiles.kernel_gradient(x, y, geometry, 2)
     if channels < THIN and geometry.stride > 1:
