@@ -1,17 +1,19 @@
 """The command line: the flags of a mode, a config file and keys of it; others are refused."""
 
+import contextlib
 import importlib.util
 import itertools
 import logging
 import pathlib
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from absl import flags
 from absl import logging as absl_logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from gan_jax import config as configs
 from gan_jax import modes, reference
@@ -213,8 +215,22 @@ def _schedule(config: Any, key: str) -> None:
 
 
 def load(path: pathlib.Path) -> Any:
-    """Return the config that a config file makes, with the defaults of what it leaves open."""
-    return configs.settle(_module(path).get_config())
+    """Return the config that a config file makes, with the defaults of what it leaves open.
+
+    Raises:
+      UserError: names the file, and what its code does not do.
+    """
+    module = _module(path)
+    if not hasattr(module, 'get_config'):
+        raise UserError(f'{path} has no function get_config')
+    with running(path):
+        config = module.get_config()
+    if not isinstance(config, ConfigDict):
+        raise UserError(
+            f'{path}: get_config returns a {type(config).__name__}, and not a ConfigDict, as '
+            'gan_jax.config.base() does'
+        )
+    return configs.settle(config)
 
 
 def complete(path: pathlib.Path, config: Any) -> None:
@@ -224,7 +240,29 @@ def complete(path: pathlib.Path, config: Any) -> None:
     """
     fill = getattr(_module(path), 'complete', None)
     if fill is not None:
-        fill(config)
+        with running(path):
+            fill(config)
+
+
+@contextlib.contextmanager
+def running(path: pathlib.Path) -> Iterator[None]:
+    """Turn what the code of a config file raises into one line, with the place in the file.
+
+    Raises:
+      UserError: names the file, the line and the error.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        own = str(path.absolute())
+        places = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError):
+            places.append((str(error.filename), error.lineno))
+        line = next((f':{line}' for file, line in reversed(places) if file == own), '')
+        said = ' '.join(str(error).split())
+        raise UserError(f'{path}{line}: {type(error).__name__}: {said}') from error
 
 
 def _importable(path: pathlib.Path) -> None:
@@ -239,7 +277,8 @@ def _module(path: pathlib.Path) -> Any:
     spec = importlib.util.spec_from_file_location(f'config_{path.stem}', path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with running(path):
+        spec.loader.exec_module(module)
     return module
 
 

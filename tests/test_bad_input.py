@@ -22,6 +22,18 @@ TABLE = re.compile(r'^\| (?P<what>[^|]+) \| `(?P<command>[^`]+)` \| (?P<message>
 ROWS = [m.groupdict() for m in TABLE.finditer(DOC) if not m['what'].startswith('what is wrong')]
 
 
+# Config files that are wrong, by their names.
+OWN = {
+    'syntax': 'def get_config(:\n',
+    'empty': 'pass\n',
+    'none': 'def get_config():\n    pass\n',
+    'raises': 'def get_config():\n    return 1 / 0\n',
+    'flat': 'from ml_collections import ConfigDict\n\n\ndef get_config():\n'
+    "    return ConfigDict({'optim': 3})\n",
+    'imports': 'import nowhere\n',
+}
+
+
 @contextlib.contextmanager
 def full_disk(folder):
     """Put a disk of one megabyte at a folder, where this user may do so."""
@@ -40,8 +52,12 @@ def place(tmp_path_factory):
     """Make and enter a folder that holds everything that the rows speak of."""
     folder = tmp_path_factory.mktemp('place')
     (folder / 'configs').symlink_to(ROOT / 'configs')
-    for name in ('empty', 'texts', 'broken', 'locked', 'pipes', 'labelled', 'escape', 'runs'):
+    for name in ('empty', 'texts', 'broken', 'locked', 'pipes', 'labelled', 'escape'):
         (folder / name).mkdir()
+    for name in ('own', 'runs'):
+        (folder / name).mkdir()
+    for name, code in OWN.items():
+        (folder / 'own' / f'{name}.py').write_text(code)
     (folder / 'texts' / 'notes.txt').write_text('no image')
     (folder / 'broken' / 'image.png').write_bytes(b'\x89PNG, and no more')
     os.mkfifo(folder / 'pipes' / 'pipe.png')

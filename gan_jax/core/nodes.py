@@ -136,6 +136,8 @@ def prune(
             if drop(owners, name, config[name]):
                 del config[name]
         elif not isinstance(declared[name], Key):
+            if not nested(config[name]):
+                raise UserError(f'{prefix}{name}={config[name]!r} is not allowed: it holds keys')
             inner = tuple((named, (*path, name)) for named, path in owners)
             prune(declared[name], config[name], drop, inner, f'{prefix}{name}.')
 

@@ -7,6 +7,7 @@ Steps are written per device. `program` turns one into a compiled program over 1
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from gan_jax.errors import UserError
 
 AXIS = 'data'
+# host:port
+ADDRESS = re.compile(r'[^\s:]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}')
 
 # (carry, constants, batch of one step) -> carry
 Step = Callable[[Any, Any, Any], Any]
@@ -57,6 +60,10 @@ def start(
     found = any(os.environ.get(name, '') not in one for name, one in CLUSTERS.items())
     if missing and not found:
         return
+    if coordinator is not None and not ADDRESS.fullmatch(coordinator):
+        raise UserError(
+            f'coordinator={coordinator!r} is not allowed: write host:port, such as 10.0.0.1:1234'
+        )
     if processes is not None and process is not None and not 0 <= process < processes:
         raise UserError(f'process_id={process} is not allowed: it must be below {processes}')
     jax.config.update('jax_cpu_collectives_implementation', 'gloo')

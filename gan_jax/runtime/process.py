@@ -1,5 +1,6 @@
 """Process set-up before JAX starts: XLA flags, allocator, cache."""
 
+import logging
 import os
 import pathlib
 import warnings
@@ -8,6 +9,16 @@ import jax
 
 from gan_jax.runtime.cpu import tuning
 
+log = logging.getLogger('gan_jax')
+
+# Options of jax that its environment variables set, and the one value that runs are made for: the
+# rest change the bits, or end in jax's own tracebacks.
+FIXED = {
+    'jax_enable_x64': False,
+    'jax_disable_jit': False,
+    'jax_random_seed_offset': 0,
+    'jax_numpy_dtype_promotion': 'standard',
+}
 DETERMINISTIC = '--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0'
 
 
@@ -20,12 +31,22 @@ def set_up(deterministic: bool = False) -> None:
     Raises:
       UserError: GAN_JAX_CPU_TUNING is neither 'on' nor 'off'.
     """
+    fix_options()
     if tuning.enabled():
         add_flags(tuning.xla_flags())
         tuning.keep_memory()
     if deterministic:
         add_flags(DETERMINISTIC)
     cache_compilations()
+
+
+def fix_options() -> None:
+    """Set the options of jax that runs rest on; a warning names what the environment set else."""
+    for name, value in FIXED.items():
+        found = jax.config.values.get(name, value)
+        if found != value:
+            jax.config.update(name, value)
+            log.warning('%s=%s is not used: runs are made for %s', name.upper(), found, value)
 
 
 def add_flags(flags: str) -> None:
