@@ -20,8 +20,8 @@ from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
 from gan_jax.training import curves, inference, writers
 from gan_jax.training.checkpoint import Checkpoints
-from gan_jax.training.run import PhaseRunner, Run, open_phase, open_run
-from gan_jax.training.validation import Validation
+from gan_jax.training.opening import Parts, open_parts
+from gan_jax.training.run import PhaseRunner, Run, open_run
 from gan_jax.training.workdir import (
     AtOnce,
     Interrupted,
@@ -60,10 +60,11 @@ def train(
     trace = Profile(profile, workdir / 'profile')
     run = open_run(config, source)
     config = run.config
+    keep_every = Every.parse(config.checkpoint.keep_every, 'checkpoint.keep_every', len(run.source))
+    parts = open_parts(run, workdir)
     if parallel.is_main_process():
         open_workdir(workdir, config, run.about)
     parallel.barrier('workdir')
-    keep_every = Every.parse(config.checkpoint.keep_every, 'checkpoint.keep_every', len(run.source))
     with (
         writing(workdir),
         Checkpoints(
@@ -75,7 +76,7 @@ def train(
         ) as checkpoints,
         stopping() as stopped,
     ):
-        return Loop(run, workdir, checkpoints, stopped, trace).train()
+        return Loop(run, parts, workdir, checkpoints, stopped, trace).train()
 
 
 class Loop:
@@ -84,23 +85,20 @@ class Loop:
     def __init__(
         self,
         run: Run,
+        parts: Parts,
         workdir: pathlib.Path,
         checkpoints: Checkpoints,
         stopped: Stop,
         profile: Profile,
     ):
         self.run, self.workdir, self.checkpoints, self.stopped = run, workdir, checkpoints, stopped
-        self.profile = profile
+        self.profile, self.parts = profile, parts
         self.phases = run.algorithm.phases()
         self.step = self.images = 0
         self.seconds = 0.0
         self.scalars: dict[str, float] = {}
         self.means: dict[str, list[float]] = {}
         self.state = self._restore()
-        self.size = sum(leaf.nbytes for leaf in jax.tree.leaves(self.state))
-        need_room(workdir, self.size)
-        self.evaluation = self._evaluation()
-        self.validation = Validation(run) if run.config.eval.split else None
         self.grid, self.finite = jax.jit(run.algorithm.grid), jax.jit(finite)
         self.began = time.monotonic() - self.seconds
         self.last = (self.images, time.monotonic())
@@ -116,20 +114,11 @@ class Loop:
                 if self.images == start < phase.images:
                     self._enter(phase)
                 if self.images < phase.images:
-                    self._train(open_phase(self.run, phase))
+                    self._train(self.parts.open_phase(phase))
         finally:
             self.profile.close()
             self.out.close()
         return self._finish()
-
-    def _evaluation(self) -> Any:
-        """Return what measures the generator, or None where the config asks for nothing."""
-        if not self.run.config.eval.metrics:
-            return None
-        # Evaluation needs scipy and a network of its own, which other runs are spared.
-        from gan_jax.training.evaluation import open_evaluation
-
-        return open_evaluation(self.run.config, self.run.source, self.run.algorithm)
 
     def _writers(self) -> writers.Writers:
         """Return what the run reports to; of several processes one reports."""
@@ -232,15 +221,14 @@ class Loop:
 
     def _evaluate(self, runner: PhaseRunner) -> None:
         """Measure the averaged networks; write the values, and the certificates beside them."""
-        if not (self.evaluation or self.validation):
+        evaluation, validation = self.parts.evaluation, self.parts.validation
+        if not (evaluation or validation):
             return
         try:
             with self.stopped.at_once():
                 state = self.run.algorithm.refine(self.state, runner.batches())
-                values = self.validation.means(state) if self.validation else {}
-                certificates = (
-                    self.evaluation.certificates(state, self.step) if self.evaluation else []
-                )
+                values = validation.means(state) if validation else {}
+                certificates = evaluation.certificates(state, self.step) if evaluation else []
         except AtOnce:
             self.out.say(f'the evaluation of step {self.step} is left out')
             return
@@ -291,7 +279,7 @@ class Loop:
             'spec': {**self.run.source.spec.to_json(), 'size': len(self.run.source)},
             'versions': versions(),
         }
-        need_room(self.workdir, self.size)
+        need_room(self.workdir, self.parts.size)
         self.checkpoints.save(self.step, self.state, meta, self.scalars)
 
     def _stop(self, signum: int) -> None:

@@ -7,10 +7,13 @@ import shutil
 
 import pytest
 import runs
+from conftest import ROOT
 
 import gan_jax
 from gan_jax import files, train
+from gan_jax.algorithms import gan
 from gan_jax.errors import UserError
+from gan_jax.training import workdir
 
 
 @pytest.fixture(scope='module')
@@ -160,3 +163,87 @@ def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(tmp_path, mo
     with files.replacing(tmp_path / 'it', durable=False) as draft:
         draft.write_text('newer')
     assert done == [(draft, tmp_path / 'it')]
+
+
+SMALL = (
+    '--config.model.g.hidden=8,8 --config.model.d.hidden=8,8 --config.devices=1 '
+    '--config.duration=4st --config.sample.every=4st --config.log.every=4st --workdir=run'
+)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Enter a folder that has the configs, and no run."""
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        ('--config.model.g.z_dim=-3', 'model.g.z_dim=-3 is not allowed'),
+        ('--config.eval.metrics=nonsense', "unknown metric 'nonsense'"),
+        ('--config.eval.split=tset', "config.data.split='tset' means nothing"),
+        ('--config.model.g.name=cgan.Generator', 'a conditional model needs labels'),
+        ('--config.data.transforms=crop:9', "transforms='crop:9' is larger than images"),
+        ('--config.sample.every=x', "sample.every='x' is not allowed"),
+        ('--profile=8:2', "profile='8:2' is not allowed"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder_behind(place, wrong, message):
+    status, _, err = runs.call(f'{SMALL} {wrong}')
+    assert status == 2 and err.startswith('error: ') and message in err
+    assert not os.path.exists('run')
+
+
+def test_the_corrected_command_runs(place):
+    assert runs.call(f'{SMALL} --config.eval.metrics=fdi')[0] == 2
+    status, out, err = runs.call(SMALL)
+    assert (status, err) == (0, '') and 'digest' in out
+
+
+def test_what_cannot_be_traced_leaves_no_folder_behind(tmp_path, monkeypatch):
+    folder = tmp_path / 'run'
+    for name in ('init', 'train_step', 'grid'):
+        with monkeypatch.context() as patch:
+
+            def fail(*arguments):
+                raise UserError('not this one')
+
+            patch.setattr(gan.GAN, name, fail)
+            with pytest.raises(UserError, match='not this one'):
+                train.train(runs.small(), folder)
+        assert not folder.exists()
+
+
+def test_a_full_disk_is_seen_before_a_folder_is_made(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(workdir.shutil, 'disk_usage', lambda _: usage._replace(free=2**20))
+    with pytest.raises(UserError, match='on a full disk: 1 MiB are free'):
+        train.train(runs.small(), tmp_path / 'deep' / 'run')
+    assert not (tmp_path / 'deep').exists()
+
+
+def test_threads_and_other_means_of_reading_may_change(finished, unfinished, caplog):
+    changes = {'data.threads': 1, 'data.device_cache_mb': 0}
+    assert runs.trained(runs.small(**changes), unfinished) == finished[1]
+    assert 'data.threads (0 -> 1)' in caplog.text and 'other devices' not in caplog.text
+
+
+def test_another_number_of_devices_is_warned_of(unfinished, caplog):
+    runs.trained(runs.small(devices=2), unfinished)
+    assert 'going on with other devices (1 -> 2): the same up to rounding' in caplog.text
+    caplog.clear()
+    runs.trained(runs.small(devices=2), unfinished)
+    assert 'other devices' not in caplog.text
+
+
+def test_fast_math_that_a_run_was_begun_without_is_warned_of(unfinished, caplog, monkeypatch):
+    flag = '--xla_cpu_enable_fast_math=true'
+    monkeypatch.setenv('XLA_FLAGS', f'--xla_dump_to=/nowhere {flag}')
+    runs.trained(runs.small(), unfinished)
+    assert f"other flags of XLA for fast math ([] -> ['{flag}'])" in caplog.text
+    assert 'digest will be another' in caplog.text
+    caplog.clear()
+    runs.trained(runs.small(), unfinished)
+    assert 'fast math' not in caplog.text

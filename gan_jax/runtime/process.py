@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+import re
 import warnings
 
 import jax
@@ -19,6 +20,7 @@ FIXED = {
     'jax_random_seed_offset': 0,
     'jax_numpy_dtype_promotion': 'standard',
 }
+FAST_MATH = 'fast_math|fast_min_max|excess_precision'
 DETERMINISTIC = '--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0'
 
 
@@ -54,6 +56,12 @@ def add_flags(flags: str) -> None:
     there = os.environ.get('XLA_FLAGS', '')
     new = [flag for flag in flags.split() if flag.partition('=')[0] not in there]
     os.environ['XLA_FLAGS'] = ' '.join([there, *new]).strip()
+
+
+def fast_math() -> list[str]:
+    """Return those of the flags of XLA that let it round otherwise than by default."""
+    flags = os.environ.get('XLA_FLAGS', '').split()
+    return sorted({flag for flag in flags if re.search(FAST_MATH, flag)})
 
 
 def cache_compilations() -> None:

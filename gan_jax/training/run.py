@@ -14,7 +14,7 @@ from gan_jax.core.duration import Every
 from gan_jax.core.state import Metrics, merge
 from gan_jax.core.update import zeros
 from gan_jax.data import pipeline as pipelines
-from gan_jax.runtime import parallel
+from gan_jax.runtime import parallel, process
 
 
 class Run(NamedTuple):
@@ -33,7 +33,10 @@ class Run(NamedTuple):
     examples: Callable[[], data.DataSet]
 
     def about(self) -> dict[str, Any]:
-        """Return what a resumed run must have in common beside the config, as JSON."""
+        """Return what a resumed run is compared with beside the config, as JSON.
+
+        Data and phases must be the same; the machine decides whether the bits are.
+        """
         spec = self.source.spec.to_json()
         data = {
             'length': len(self.source),
@@ -41,7 +44,12 @@ class Run(NamedTuple):
             'classes': spec['classes'],
             'content': self.examples().digest,
         }
-        return {'data': data, 'phases': [phase._asdict() for phase in self.algorithm.phases()]}
+        machine = {
+            'devices': parallel.mesh(self.config.devices).size,
+            'fast_math': process.fast_math(),
+        }
+        phases = [phase._asdict() for phase in self.algorithm.phases()]
+        return {'data': data, 'phases': phases, 'machine': machine}
 
 
 def open_run(config: Any, source: data.Source | None = None) -> Run:

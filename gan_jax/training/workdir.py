@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import logging
+import os
 import pathlib
 import platform
 import shutil
@@ -28,6 +29,7 @@ RUN = {
     'format': int,
     'data': ({str: object}, None),
     'phases': ([{'name': str, 'images': int}], None),
+    'machine': ({'devices': int, 'fast_math': [str]}, None),
 }
 CONFIG = {'algorithm': str, 'seed': int, 'batch_size': int, 'data': {'name': str}}
 PACKAGES = ('gan_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
@@ -53,19 +55,20 @@ def open_workdir(
       UserError: the folder cannot be written, or holds a run of another config, of other phases, of
         other data, or of an older version.
     """
-    path = workdir / 'config.json'
+    path, there = workdir / 'config.json', holds_run(workdir)
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-        if path.exists():
+        if there:
             _compare(workdir, read_config(workdir), config)
         run = {'format': FORMAT, **about()}
-        if path.exists():
+        if there:
             old = documents.read(workdir / 'run.json', RUN)
             _compare_data(workdir, old.get('data', {}), run.get('data', {}))
             _compare_phases(workdir, old.get('phases', []), run.get('phases', []))
+            _compare_machines(old.get('machine', {}), run.get('machine', {}))
         new = ((workdir / 'run.json', run), (path, as_json(config)))
         for file, content in new:
-            if not path.exists() or documents.read(file) != content:
+            if not there or documents.read(file) != content:
                 write_json(file, content)
     return workdir
 
@@ -88,13 +91,19 @@ def writing(workdir: pathlib.Path) -> Iterator[None]:
         ) from error
 
 
+def holds_run(workdir: pathlib.Path) -> bool:
+    """Return whether a run was begun in a folder."""
+    return (workdir / 'config.json').exists()
+
+
 def need_room(workdir: pathlib.Path, size: int) -> None:
     """Refuse to fill a disk: it must hold `size` bytes more, and what a run writes besides.
 
     Raises:
       UserError: the disk is (nearly) full.
     """
-    needed, free = size + SPARE, shutil.disk_usage(workdir).free
+    there = next(p for p in (workdir, *workdir.absolute().parents) if os.path.isdir(p))
+    needed, free = size + SPARE, shutil.disk_usage(there).free
     if free < needed:
         raise UserError(
             f'workdir={str(workdir)!r} is on a full disk: {free >> 20} MiB are free, and the next '
@@ -134,6 +143,19 @@ def _compare_phases(workdir: pathlib.Path, old: list[Any], new: list[Any]) -> No
                 f'workdir={str(workdir)!r} holds a run whose phases depend on its duration, which '
                 f"may not change: phase '{now['name']}' would end at {now['images']} images, not "
                 f'{was["images"]}'
+            )
+
+
+def _compare_machines(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Warn of what makes a run that goes on end in other bits than one that was never stopped."""
+    for name, words in (('devices', 'devices'), ('fast_math', 'flags of XLA for fast math')):
+        if name in old and name in new and old[name] != new[name]:
+            log.warning(
+                'going on with other %s (%s -> %s): the same up to rounding, but the digest will '
+                'be another than that of a run without this change',
+                words,
+                old[name],
+                new[name],
             )
 
 
