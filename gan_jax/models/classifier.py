@@ -8,6 +8,7 @@ from gan_jax.core.keys import field
 from gan_jax.errors import UserError
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.network import Network
+from gan_jax.nn.resample import maxpool
 
 
 class Classifier(Network):
@@ -46,7 +47,7 @@ class Classifier(Network):
         for i, features in enumerate(self.widths):
             x = Conv(features, 3, **self.weights(), name=f'layer_{i}')(x)
             x = self.finish(x, i, train, keys)
-            x = nn.max_pool(x, (2, 2), (2, 2))
+            x = maxpool(x, 2)
         last = len(self.widths)
         x = self.dense(self.hidden, f'layer_{last}')(x.reshape(len(x), -1))
         x = self.finish(x, last, train, keys)

@@ -39,6 +39,16 @@ def glorot() -> Init:
     return Init(nn.initializers.glorot_uniform())
 
 
+def glorot_relu() -> Init:
+    """Draw kernels as Glorot does, with twice the variance: before ReLUs (arXiv:1802.05957)."""
+    return Init(nn.initializers.variance_scaling(2.0, 'fan_avg', 'uniform'))
+
+
+def orthogonal() -> Init:
+    """Draw kernels whose columns, or rows, are orthonormal (Saxe et al. 2014, arXiv:1312.6120)."""
+    return Init(nn.initializers.orthogonal())
+
+
 def torch() -> Init:
     """Draw kernels from U(-b, b) with b = 1 / sqrt(fan in), where torch's layers start."""
     return Init(nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'))
@@ -49,7 +59,14 @@ def equalized() -> Init:
     return Init(nn.initializers.normal(1.0), equalised(math.sqrt(2)))
 
 
-INITS = {'normal': normal, 'glorot': glorot, 'torch': torch, 'equalized': equalized}
+INITS = {
+    'normal': normal,
+    'glorot': glorot,
+    'glorot_relu': glorot_relu,
+    'orthogonal': orthogonal,
+    'torch': torch,
+    'equalized': equalized,
+}
 
 
 def get(name: str) -> Init:

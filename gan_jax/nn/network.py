@@ -12,6 +12,7 @@ from gan_jax.errors import UserError
 from gan_jax.nn import activations, init, norm
 from gan_jax.nn.dense import Dense
 from gan_jax.nn.dropout import Dropout
+from gan_jax.nn.norm import Norm
 from gan_jax.nn.reparametrise import WEIGHT_NORMS
 
 T = TypeVar('T')
@@ -104,11 +105,14 @@ class Network(nn.Module):
         """Return a fully connected layer that starts as the options say."""
         return Dense(features, use_bias, **self.weights(), name=name)
 
+    def norm_layer(self, kind: str, name: str) -> Norm:
+        """Return the normalisation of a name."""
+        gamma = init.get(self.weight_init).gamma
+        return norm.NORMS[kind](self.norm_momentum, self.norm_eps, gamma, name=name)
+
     def normalize(self, x: jax.Array, kind: str, name: str, train: bool) -> jax.Array:
         """Apply the normalisation of a name to x [B, ..., C]."""
-        gamma = init.get(self.weight_init).gamma
-        layer = norm.NORMS[kind](self.norm_momentum, self.norm_eps, gamma, name=name)
-        return layer(x, train=train)
+        return self.norm_layer(kind, name)(x, train=train)
 
     def activate(self, x: jax.Array, i: int, keys: jax.Array | None) -> jax.Array:
         """Apply the activation to x [B, ..., C], and the dropout of hidden layer i."""

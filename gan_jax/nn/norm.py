@@ -1,7 +1,8 @@
 """Normalisations by name, over channels-last arrays [B, ..., C]."""
 
+import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -43,19 +44,28 @@ class BatchNorm(Norm):
     over_batch = True
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool, condition: Any = None) -> jax.Array:
         channels = x.shape[-1:]
-        scale = self.param('scale', self.gamma_init, channels)
-        bias = self.param('bias', nn.initializers.zeros, channels)
+        scale, bias = self.scale_and_bias(x.shape[-1], condition)
         mean = self.variable('batch_stats', 'mean', jnp.zeros, channels)
         var = self.variable('batch_stats', 'var', jnp.ones, channels)
         if not train:
-            return affine(x, mean.value, scale * lax.rsqrt(var.value + self.eps), bias)
+            return affine(x, mean.value, scale * self.inverse(var.value, scale.ndim), bias)
         m, v = moments(x)
         if self.is_mutable_collection('batch_stats') and not self.is_initializing():
             mean.value = self.momentum * mean.value + (1 - self.momentum) * m
             var.value = self.momentum * var.value + (1 - self.momentum) * v
-        return affine(x, m, scale * lax.rsqrt(v + self.eps), bias)
+        return affine(x, m, scale * self.inverse(v, scale.ndim), bias)
+
+    def scale_and_bias(self, channels: int, condition: Any) -> tuple[jax.Array, jax.Array]:
+        """Return what follows the normalisation: [C] each, or [B, C] by a condition."""
+        del condition
+        scale = self.param('scale', self.gamma_init, (channels,))
+        return scale, self.param('bias', nn.initializers.zeros, (channels,))
+
+    def inverse(self, variance: jax.Array, ndim: int) -> jax.Array:
+        """Return 1 / the standard deviation of variances [C], of a number of axes."""
+        return spread(lax.rsqrt(variance + self.eps), ndim)
 
 
 def moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -65,10 +75,14 @@ def moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return mean, jnp.maximum(square - jnp.square(mean), 0)
 
 
+def spread(x: jax.Array, ndim: int) -> jax.Array:
+    """Return x [C] or [B, C] with axes of one pixel before its channels, ndim axes in all."""
+    return x.reshape(*x.shape[:-1], *(1,) * (ndim - x.ndim), x.shape[-1])
+
+
 def affine(x: jax.Array, mean: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
-    """Return (x - mean) * scale + bias for x [..., C] and the rest [C], in the dtype of x."""
-    ones = (1,) * (x.ndim - 1)
-    mean, scale, bias = (a.reshape(*ones, -1) for a in (mean, scale, bias))
+    """Return (x - mean) * scale + bias in the dtype of x [B, ..., C], the rest [C] or [B, C]."""
+    mean, scale, bias = (spread(a, x.ndim) for a in (mean, scale, bias))
     return ((x.astype(jnp.float32) - mean) * scale + bias).astype(x.dtype)
 
 
@@ -90,11 +104,14 @@ class InstanceNorm(Norm):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         del train
-        ones = (1,) * (x.ndim - 1)
-        scale = self.param('scale', self.gamma_init, x.shape[-1:]).reshape(*ones, -1)
-        bias = self.param('bias', nn.initializers.zeros, x.shape[-1:]).reshape(*ones, -1)
-        x = standardize(x, self.axes(x), self.eps)
-        return x * scale.astype(x.dtype) + bias.astype(x.dtype)
+        scale = self.param('scale', self.gamma_init, x.shape[-1:])
+        bias = self.param('bias', nn.initializers.zeros, x.shape[-1:])
+        y = self.standard(x)
+        return y * spread(scale, x.ndim).astype(x.dtype) + spread(bias, x.ndim).astype(x.dtype)
+
+    def standard(self, x: jax.Array) -> jax.Array:
+        """Return x of mean 0 and variance 1 over the axes."""
+        return standardize(x, self.axes(x), self.eps)
 
 
 class LayerNorm(InstanceNorm):
@@ -103,6 +120,19 @@ class LayerNorm(InstanceNorm):
     def axes(self, x: jax.Array) -> tuple[int, ...]:
         """Return the axes that one mean is taken over."""
         return tuple(range(1, x.ndim))
+
+
+class GroupNorm(InstanceNorm):
+    """Normalise an example over its pixels and over groups of channels (arXiv:1803.08494).
+
+    Groups are of 16 channels, or of their largest common divisor with it.
+    """
+
+    def standard(self, x: jax.Array) -> jax.Array:
+        """Return x of mean 0 and variance 1 over pixels and each group."""
+        groups = x.reshape(*x.shape[:-1], -1, math.gcd(x.shape[-1], 16))
+        axes = (*range(1, x.ndim - 1), x.ndim)
+        return standardize(groups, axes, self.eps).reshape(x.shape)
 
 
 class PixelNorm(Norm):
@@ -118,6 +148,7 @@ class PixelNorm(Norm):
 NORMS: dict[str, type[Norm]] = {
     'batch': BatchNorm,
     'instance': InstanceNorm,
+    'group': GroupNorm,
     'layer': LayerNorm,
     'pixel': PixelNorm,
     'none': Norm,
