@@ -1,9 +1,11 @@
 """Arrays and tensors are read out of pickles of any protocol; everything else is refused, unrun."""
 
+import ast
 import base64
 import collections
 import io
 import os
+import pathlib
 import pickle
 import struct
 import sys
@@ -14,6 +16,7 @@ import zlib
 import numpy as np
 import pytest
 
+import gan_jax
 from gan_jax.core.pickles import torchfile
 from gan_jax.core.pickles.unpickle import loads
 from gan_jax.errors import UserError
@@ -120,6 +123,25 @@ class TestLoads:
         with pytest.raises(ValueError, match=message):
             loads(content)
 
+    @pytest.mark.parametrize('depth', [3, 10**5])
+    def test_tuples_in_tuples_are_no_keys(self, depth):
+        # to hash a tower of them overflows the stack, or takes for ever where each holds one twice
+        for tower in (b')' + b'\x85' * depth, b')' + b'q\0h\0\x86' * min(depth, 200)):
+            for content in (b'}' + tower + b'K\1s.', b'(' + tower + b'K\1d.',
+                            tower + tower + b'\x93.',
+                            b'ccollections\nOrderedDict\n]' + tower + b'K\1\x86a\x85R.',
+                            b'cnumpy\ndtype\n' + tower + b'\x85R.',
+                            b'(S"storage"\n' + tower + b'S"0"\nS"cpu"\nK\4tQ.'):  # fmt: skip
+                with pytest.raises(ValueError, match=r'keys|no text|numbers|unknown type'):
+                    loads(content)
+
+    @pytest.mark.parametrize(
+        'content', [b'K\1\x86.', b'(K\1\x86.', b'\x85.', b'ccollections\nOrderedDict\n]K\1a\x85R.']
+    )
+    def test_what_lacks_a_part_is_refused(self, content):
+        with pytest.raises(ValueError, match=r'less than it should|damaged'):
+            loads(content)
+
     def test_an_array_of_another_size_than_its_bytes_is_refused(self):
         content = pickle.dumps(np.arange(40, dtype=np.uint8), 2)
         for size in (39, 41):
@@ -141,8 +163,9 @@ class TestLoads:
 class Tensor:
     """Pickle as a tensor of torch does: with a reference to a storage, offset, shape, strides."""
 
-    def __init__(self, key, offset, shape, strides, kind='FloatStorage'):
+    def __init__(self, key, offset, shape, strides, kind='FloatStorage', count=4):
         self.key, self.place, self.kind = key, (offset, shape, strides), kind
+        self.count = count
 
     def __reduce__(self):
         utils = sys.modules['torch._utils']
@@ -152,7 +175,7 @@ class Tensor:
 class Storage:
     def __init__(self, tensor):
         kind = getattr(sys.modules['torch'], tensor.kind)
-        self.reference = ('storage', kind, tensor.key, 'cpu', 4)
+        self.reference = ('storage', kind, tensor.key, 'cpu', tensor.count)
 
 
 class Pickler(pickle.Pickler):
@@ -246,10 +269,13 @@ class TestTorchFile:
             (0, 2, 1),
             (0, (True, 2), (1, 1)),
             (0, (2,), (2**62,)),
+            (0, (1,) * 65, (1,) * 65),
+            (0, (2**62,) * 10**5, (0,) * 10**5),
+            (5, (), ()),
         ],
     )
     def test_a_view_beyond_its_storage_is_refused(self, pack, offset, shape, strides):
-        with pytest.raises(UserError, match=r'beyond its storage|no sizes|without a storage'):
+        with pytest.raises(UserError, match=r'beyond its storage|no sizes|without a storage|4 GiB'):
             torchfile.read(pack({'a': Tensor('0', offset, shape, strides)}))
 
     @pytest.mark.parametrize(
@@ -293,6 +319,30 @@ class TestTorchFile:
             except UserError as error:
                 assert '\n' not in f'{error}'
 
+    def test_the_stride_of_a_single_place_may_be_anything(self, pack):
+        arrays = torchfile.read(pack({'a': Tensor('0', 1, (1, 2), (2**61, 1))}))
+        assert arrays['a'].shape == (1, 2)
+
+    @pytest.mark.parametrize('count', [3, 5, 0, -1, 2**70, 1.5, None, True])
+    def test_a_storage_of_another_size_than_the_file_has_is_refused(self, pack, count):
+        tree = {'a': Tensor('0', 0, (1,), (1,), count=count)}
+        with pytest.raises(UserError, match=r'a storage of \d+ bytes that has 16|without a size'):
+            torchfile.read(pack(tree))
+
+    def test_many_tensors_of_one_storage_are_not_copied_without_end(self, pack, monkeypatch):
+        monkeypatch.setattr(torchfile, 'MAX_BYTES', 2**16)
+        tree = {f'{i}': Tensor('0', 0, (4000,), (1,), count=4000) for i in range(5)}
+        with pytest.raises(UserError, match='tensors of more than 64 KiB'):
+            torchfile.read(pack(tree, storage=bytes(16_000)))
+
+    def test_big_numbers_first_are_refused_in_the_older_format(self, tmp_path):
+        content = unpack(LEGACY)
+        at = content.index(b'little_endian')
+        assert content.index(b'\x88', at) - at < 20
+        changed = content[:at] + content[at:].replace(b'\x88', b'\x89', 1)
+        with pytest.raises(UserError, match='big-endian'):
+            torchfile.read(write(tmp_path / 'x.pth', changed))
+
     def test_a_storage_of_an_impossible_size_is_refused(self, tmp_path):
         content = unpack(LEGACY)
         size = struct.pack('<q', 6)
@@ -309,3 +359,14 @@ class TestTorchFile:
             path = write(tmp_path / 'x.pth', content[: min(size, len(content) - 9)])
             with pytest.raises(UserError, match='not a state dict'):
                 torchfile.read(path)
+
+
+def test_nothing_else_in_the_package_reads_pickles():
+    for path in pathlib.Path(gan_jax.__file__).parent.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [getattr(node, 'module', None), *(alias.name for alias in node.names)]
+            assert not {'pickle', 'marshal', 'shelve', 'dill', 'joblib'} & set(names), path
+            if isinstance(node, ast.keyword) and node.arg == 'allow_pickle':
+                assert ast.literal_eval(node.value) is False, path

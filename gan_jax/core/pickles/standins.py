@@ -18,6 +18,8 @@ STORAGES = {
     'ByteStorage': 'u1',
     'BoolStorage': '?',
 }
+# NumPy has no more
+MOST_AXES = 64
 NUMPY_TYPES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')
 
 
@@ -29,10 +31,16 @@ class Name(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """Stand for the memory of a tensor: its NumPy type and its key in the file."""
+    """Stand for the memory of a tensor: its NumPy type, its key in the file, its elements."""
 
     dtype: str
     key: str
+    elements: int
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes that the file must have of it."""
+        return self.elements * np.dtype(self.dtype).itemsize
 
 
 class View(NamedTuple):
@@ -43,20 +51,30 @@ class View(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of the tensor."""
+        return math.prod(self.shape) * np.dtype(self.storage.dtype).itemsize
+
     def array(self, content: bytes) -> np.ndarray:
         """Return a copy of the tensor; content is all of its storage.
 
         Raises:
-          ValueError: the view reaches beyond its storage, or has more elements.
+          ValueError: the content is not what the storage is said to have, or the view reaches
+            beyond it, or has more elements.
         """
+        if len(content) != self.storage.nbytes:
+            raise ValueError(f'a storage of {self.storage.nbytes} bytes that has {len(content)}')
         flat = np.frombuffer(content, self.storage.dtype)
         size = math.prod(self.shape)
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        if size and (last >= len(flat) or size > len(flat)):
+        if size > len(flat) or (size and not 0 <= last < len(flat)):
             raise ValueError('a tensor beyond its storage')
         if not size:
             return np.zeros(self.shape, flat.dtype)
-        steps = [s * flat.dtype.itemsize for s in self.strides]
+        # of a single place the stride is never used, and may be anything
+        pairs = zip(self.shape, self.strides, strict=True)
+        steps = [s * flat.dtype.itemsize if n > 1 else 0 for n, s in pairs]
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, steps).copy()
 
 
@@ -93,7 +111,7 @@ def _is_size(n: Any) -> bool:
 
 
 def _are_sizes(ns: Any) -> bool:
-    return isinstance(ns, tuple) and all(_is_size(n) for n in ns)
+    return isinstance(ns, tuple) and len(ns) <= MOST_AXES and all(_is_size(n) for n in ns)
 
 
 def _from_bytes(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
@@ -108,13 +126,13 @@ def _from_bytes(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
 
 
 def _dtype(code: Any, *_: Any) -> Type:
-    if code not in NUMPY_TYPES:
+    if not isinstance(code, str) or code not in NUMPY_TYPES:
         raise ValueError('an array of something else than numbers')
     return Type(code)
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
-    if encoding != 'latin1':
+    if not isinstance(text, str) or encoding != 'latin1':
         raise ValueError('bytes in another encoding than latin1')
     return text.encode('latin-1')
 
@@ -128,7 +146,22 @@ def _tensor(memory: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View
 
 
 def _dict(items: Any = ()) -> dict:
-    return dict(items)
+    return dict(items) if isinstance(items, dict) else dict(map(_pair, items))
+
+
+def _pair(item: Any) -> tuple:
+    key, value = item
+    return plain(key), value
+
+
+def plain(key: Any) -> Any:
+    """Return a key of a dictionary; raise ValueError for all but texts, bytes and numbers.
+
+    To hash a tuple in a tuple in a tuple ... overflows the stack of the process.
+    """
+    if not isinstance(key, str | bytes | int | float | None):
+        raise ValueError('a dictionary whose keys are no texts or numbers')
+    return key
 
 
 # What a pickle may call, and our stand-in for it.
@@ -148,6 +181,8 @@ ARGUMENTS = {Name('numpy', 'ndarray'), *(Name('torch', kind) for kind in STORAGE
 
 def named(module: Any, name: Any) -> Name:
     """Return the stand-in of a name; raise ValueError for any but those of arrays and tensors."""
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise ValueError('a name that is no text')
     found = Name(module, name)
     if found not in CALLS and found not in ARGUMENTS:
         raise ValueError(f'the name {f"{module}.{name}"!r:.80}')
@@ -156,9 +191,12 @@ def named(module: Any, name: Any) -> Name:
 
 def storage(reference: Any) -> Storage:
     """Read a persistent id: ('storage', type, key, device, elements[, view])."""
-    if not isinstance(reference, tuple) or len(reference) < 3 or reference[0] != 'storage':
+    if not isinstance(reference, tuple) or len(reference) < 5 or reference[0] != 'storage':
         raise ValueError('a reference to something else than a storage')
-    kind = reference[1].name if isinstance(reference[1], Name) else reference[1]
-    if kind not in STORAGES or not isinstance(reference[2], str | int):
+    _, kind, key, _, count = reference[:5]
+    kind = kind.name if isinstance(kind, Name) else kind
+    if not isinstance(kind, str) or kind not in STORAGES or not isinstance(key, str | int):
         raise ValueError('a storage of an unknown type')
-    return Storage(STORAGES[kind], str(reference[2]))
+    if not _is_size(count):
+        raise ValueError('a storage without a size')
+    return Storage(STORAGES[kind], str(key), count)

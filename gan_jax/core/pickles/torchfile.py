@@ -17,7 +17,7 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 MAX_BYTES = 2**32
 # what a damaged file raises
 BROKEN = (
-    ValueError, KeyError, OverflowError, EOFError, NotImplementedError, struct.error,
+    ValueError, KeyError, OverflowError, EOFError, RuntimeError, MemoryError, struct.error,
     zipfile.BadZipFile,
 )  # fmt: skip
 
@@ -48,6 +48,9 @@ def views(tree: Any) -> dict[str, View]:
     for name, value in tree.items():
         if not isinstance(name, str) or not isinstance(value, View):
             raise ValueError(f'{f"{name}"!r:.80} is a {type(value).__name__}, not a tensor')
+    # a storage may be that of many tensors, each of which is copied
+    if sum(view.nbytes for view in tree.values()) > MAX_BYTES:
+        raise ValueError(f'tensors of more than {regular.in_words(MAX_BYTES)}')
     return tree
 
 
@@ -75,9 +78,11 @@ def member(file: zipfile.ZipFile, name: str) -> bytes:
 
 def read_legacy(stream: BinaryIO) -> dict[str, np.ndarray]:
     """Read the older format: five pickles in a row, then each storage with its element count."""
-    magic, _, _ = (loads(stream) for _ in range(3))
+    magic, _, system = (loads(stream) for _ in range(3))
     if magic != LEGACY_MAGIC:
         raise ValueError('unknown magic number')
+    if not isinstance(system, dict) or system.get('little_endian') is not True:
+        raise ValueError('numbers in big-endian order')
     tree = views(loads(stream))
     sizes = {v.storage.key: np.dtype(v.storage.dtype).itemsize for v in tree.values()}
     keys = loads(stream)
@@ -85,8 +90,9 @@ def read_legacy(stream: BinaryIO) -> dict[str, np.ndarray]:
         raise ValueError('no list of storages')
     storages = {}
     for key in keys:
+        if not isinstance(key, str) or key not in sizes:
+            raise ValueError('a storage of no tensor')
         (count,) = struct.unpack('<q', stream.read(8))
-        if count < 0:
-            raise ValueError('a storage of negative size')
-        storages[key] = stream.read(count * sizes[key])
+        # what is cut short, or of another size than its tensors say, is refused by them
+        storages[key] = stream.read(max(0, count) * sizes[key])
     return {name: view.array(storages[view.storage.key]) for name, view in tree.items()}

@@ -9,7 +9,7 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from gan_jax.core.pickles.standins import CALLS, Array, Name, Type, named, storage
+from gan_jax.core.pickles.standins import CALLS, Array, Name, Type, named, plain, storage
 
 MARK = object()
 
@@ -25,6 +25,8 @@ def _above_mark(stack: list) -> list:
 def _last(n: int) -> Callable[[list], None]:
     def build(stack: list) -> None:
         values = stack[len(stack) - n :]
+        if len(stack) < n or any(value is MARK for value in values):
+            raise ValueError('a tuple of less than it should have')
         del stack[len(stack) - n :]
         stack.append(tuple(values))
 
@@ -32,7 +34,7 @@ def _last(n: int) -> Callable[[list], None]:
 
 
 def _pairs(values: list) -> dict:
-    return dict(zip(values[::2], values[1::2], strict=True))
+    return dict(zip(map(plain, values[::2]), values[1::2], strict=True))
 
 
 def _extend(stack: list, values: list) -> None:
