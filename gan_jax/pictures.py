@@ -33,6 +33,14 @@ def enlargement(height: int, width: int) -> int:
     return 64 // longest if longest < 32 else 1
 
 
+def grid_size(
+    rows: int, columns: int, height: int, width: int, pad: int = 2, scale: int | None = None
+) -> tuple[int, int]:
+    """Return the size (H', W') of the picture that `grid` makes of images of a size."""
+    scale = enlargement(height, width) if scale is None else scale
+    return rows * (height * scale + pad) + pad, columns * (width * scale + pad) + pad
+
+
 def grid(images: np.ndarray, pad: int = 2, scale: int | None = None) -> np.ndarray:
     """Lay images out in one picture, with white lines of `pad` pixels between and around them.
 

@@ -128,12 +128,11 @@ class Loop:
 
     def _restore(self) -> TrainState:
         """Return the state of the newest sound checkpoint, or of a run that has seen nothing."""
-        init = jax.jit(self.run.algorithm.init)
         key = rng.fold(self.run.key, 'init')
         if not self.checkpoints.steps():
-            state = inference.with_frozen(init(key), self.run.algorithm.frozen())
+            state = inference.with_frozen(self.run.init(key), self.run.algorithm.frozen())
             return parallel.replicate(state, self.run.config.devices)
-        self.step, state, meta = self.checkpoints.restore(jax.eval_shape(init, key))
+        self.step, state, meta = self.checkpoints.restore(jax.eval_shape(self.run.init, key))
         self.checkpoints.set_aside(self.step)
         self.images, self.seconds, self.scalars = meta['images'], meta['seconds'], meta['scalars']
         self.means = meta['means']

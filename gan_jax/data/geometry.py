@@ -102,6 +102,12 @@ class Geometry:
             return np.clip(np.rint(resized), 0, 65535).astype(np.uint16)
         return resized.astype(plane.dtype)
 
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Return the shape (H, W, C) that an array of a shape gets; raises Misfit."""
+        height, width, channels = shape
+        check_channels(channels, self.channels)
+        return (*self.out(height, width), self.channels or channels)
+
     def fit(self, array: np.ndarray) -> np.ndarray:
         """Crop, resize and convert an array [H, W, C]."""
         array = convert(array, self.channels, self.background)
@@ -113,13 +119,18 @@ class Geometry:
         return np.stack([self.plane(array[:, :, i]) for i in range(c)], axis=2)
 
 
+def check_channels(have: int, channels: int) -> None:
+    """Raise Misfit where images of so many channels cannot be converted to others."""
+    if channels not in (0, have) and (have not in MODES or channels not in MODES):
+        raise Misfit(f'has {have} channels, which cannot become {channels}')
+
+
 def convert(array: np.ndarray, channels: int, background: tuple[int, int, int]) -> np.ndarray:
     """Convert [H, W, C] between gray, gray and alpha, RGB and RGBA; 0 keeps it as it is."""
     have = array.shape[2]
     if channels in (0, have):
         return array
-    if have not in MODES or channels not in MODES:
-        raise Misfit(f'has {have} channels, which cannot become {channels}')
+    check_channels(have, channels)
     top = np.iinfo(array.dtype).max if array.dtype.kind == 'u' else 1.0
     values = array.astype(np.float64) / top
     alpha = values[:, :, -1:] if have in (2, 4) else np.ones_like(values[:, :, :1])

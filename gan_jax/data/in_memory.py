@@ -38,7 +38,7 @@ class InMemory:
                 )
             unknown = int((numbers < 0).sum())
         try:
-            shape = geometry.fit(self.images[0]).shape
+            shape = geometry.shape(self.images.shape[1:])
         except Misfit as error:
             raise UserError(f'{origin}: each image {error}') from None
         spec = image_spec(shape, str(self.images.dtype), classes, unknown, labels is not None)

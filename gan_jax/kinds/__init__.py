@@ -79,6 +79,11 @@ class Kind:
         """Return the picture uint8 [H, W, C] of final examples [rows, columns, ...] or [N, ...]."""
         raise UserError(f'{type(self).__name__.lower()} fields cannot be shown')
 
+    def picture_size(self, field: Field, rows: int, columns: int) -> tuple[int, int]:
+        """Return the size (H, W) of the picture of a grid of examples, before it is drawn."""
+        del field, rows, columns
+        return 0, 0
+
     def keep(self, path: pathlib.Path, examples: np.ndarray, field: Field) -> None:
         """Write beside a picture, to a path without suffix, what it cannot show; nothing mostly."""
 

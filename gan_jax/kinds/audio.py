@@ -51,6 +51,11 @@ class Audio(kinds.Kind):
         panels = [waveform(x) for x in examples.reshape(-1, *field.shape)]
         return pictures.grid(np.stack(panels).reshape(*lead, HEIGHT, WIDTH, 1), scale=1)
 
+    def picture_size(self, field: Field, rows: int, columns: int) -> tuple[int, int]:
+        """Return the size (H, W) of a picture of rows and columns."""
+        del field
+        return pictures.grid_size(rows, columns, HEIGHT, WIDTH, scale=1)
+
     def keep(self, path: pathlib.Path, examples: np.ndarray, field: Field) -> None:
         """Write all of a picture's examples one after the other, with pauses, as WAV."""
         sounds = examples.reshape(-1, *field.shape)

@@ -74,6 +74,10 @@ class Image(kinds.Kind):
         del field
         return pictures.grid(examples)
 
+    def picture_size(self, field: Field, rows: int, columns: int) -> tuple[int, int]:
+        """Return the size (H, W) of a picture of rows and columns."""
+        return pictures.grid_size(rows, columns, *field.shape[:2])
+
     def write(self, path: pathlib.Path, example: np.ndarray, field: Field) -> None:
         """Write a PNG."""
         del field

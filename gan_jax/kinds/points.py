@@ -45,5 +45,10 @@ class Points(kinds.Kind):
                 picture[SIDE - 1 - rows + down, columns + right] = 0
         return picture
 
+    def picture_size(self, field: Field, rows: int, columns: int) -> tuple[int, int]:
+        """Return the size (H, W) of a picture, which shows any number of points."""
+        del field, rows, columns
+        return SIDE, SIDE
+
 
 KIND = Points()

@@ -1,7 +1,6 @@
 """What a run would take, without training: networks, operations, memory, disk, time."""
 
 import math
-import os
 import pathlib
 from typing import Any, NamedTuple
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from gan_jax.core import keys
 from gan_jax.data import synthetic
-from gan_jax.training import measure
+from gan_jax.training import measure, memory
+from gan_jax.training.memory import megabytes
 from gan_jax.training.run import Run, open_run
 
 OF_A_RUN = False
@@ -80,16 +80,16 @@ def estimate(run: Run, rate: float | None = None) -> Estimate:
     """
     stepper = measure.Stepper(run)
     state = jax.eval_shape(run.algorithm.init, run.key)
-    memory = measure.memory(stepper)
+    taken = measure.memory(stepper)
     if not rate:
         rate = run.config.batch_size / stepper.seconds_per_step(groups=3, steps=STEPS)
     stepper.close()
-    capacity, place = capacity_of(jax.local_devices()[0])
+    capacity, place = memory.capacity_of(jax.local_devices()[0])
     return Estimate(
         parameters={name: count(net.params) for name, net in state.nets.items()},
         flops_per_image=measure.flops_per_image(run, stepper.runner),
-        memory=memory,
-        checkpoint=sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state)),
+        memory=taken,
+        checkpoint=memory.nbytes(state),
         images=run.algorithm.phases()[-1].images,
         images_per_second=rate,
         capacity=capacity,
@@ -100,16 +100,6 @@ def estimate(run: Run, rate: float | None = None) -> Estimate:
 def count(params: Any) -> int:
     """Return the number of parameters of a pytree."""
     return sum(math.prod(x.shape) for x in jax.tree.leaves(params))
-
-
-def capacity_of(device: jax.Device) -> tuple[int, str]:
-    """Return the bytes that a device can hold, and what holds them; 0 where nobody says."""
-    limit = (device.memory_stats() or {}).get('bytes_limit')
-    if limit:
-        return int(limit), device.device_kind
-    if device.platform == 'cpu' and hasattr(os, 'sysconf'):
-        return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'), "the host's memory"
-    return 0, device.device_kind
 
 
 def tables(run: Run) -> list[str]:
@@ -156,8 +146,3 @@ def rows(found: Estimate, given: bool) -> list[tuple[str, str]]:
         ('FLOP per second', f'{found.flops_per_image * found.images_per_second / 1e9:,.1f} G'),
         ('expected time', f'{hours}:{rest // 60:02d}:{rest % 60:02d}'),
     ]
-
-
-def megabytes(n: int) -> str:
-    """Return bytes as people read them."""
-    return f'{n / 1e9:,.2f} GB' if n >= 1e9 else f'{n / 1e6:,.2f} MB'

@@ -19,6 +19,7 @@ from gan_jax.core.state import TrainState
 from gan_jax.data import Field, Spec
 from gan_jax.data.pipeline import finished
 from gan_jax.errors import UserError, choose
+from gan_jax.training import memory
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.workdir import read_config
 
@@ -58,6 +59,7 @@ class Trained:
         if maker.given:
             needs = ', '.join(maker.given)
             raise UserError(f'{self.config.algorithm} makes examples of given ones ({needs}) alone')
+        self._room(n, '--num')
         size = min(n, CHUNK)
         labels = self._labels(size, label)
         draw = jax.jit(maker.make, static_argnums=2)
@@ -78,6 +80,7 @@ class Trained:
         spaces = self.maker.spaces
         if not spaces:
             raise UserError(f'algorithm={self.config.algorithm!r} has no latents to interpolate')
+        self._room(frames * n, '--num')
         space = next(iter(spaces.values()))
         stops = max(2, math.ceil(frames / 16))
         latents = space.draw(self.state, rng.root(seed), stops * n).reshape(stops, n, -1)
@@ -117,6 +120,11 @@ class Trained:
     def kind(self) -> kinds.Kind:
         """Return the kind of what the maker makes."""
         return kinds.find(self.field.kind)
+
+    def _room(self, n: int, key: str) -> None:
+        """Refuse more examples than the host's memory holds twice, in parts and joined."""
+        size = 2 * n * math.prod(self.field.shape)
+        memory.hold([memory.Part(f'{n} examples', size, key)], memory.host(), memory.HOST)
 
     def _final(self, made: jax.Array) -> np.ndarray:
         return self.kind.final(np.asarray(made), self.field)

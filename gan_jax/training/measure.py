@@ -26,7 +26,7 @@ class Stepper:
         self.run = run
         self.runner: PhaseRunner = open_phase(run, run.algorithm.phases()[0])
         self.calls = run.config.steps_per_call
-        state = jax.jit(run.algorithm.init)(rng.fold(run.key, 'init'))
+        state = run.init(rng.fold(run.key, 'init'))
         self.carry = parallel.replicate((state, self.runner.zero_metrics), run.config.devices)
         self.batches: Any = self.runner.pipeline.batches(0)
 

@@ -11,17 +11,18 @@ from gan_jax import data
 from gan_jax.algorithms.protocol import Context, Phase, Procedure
 from gan_jax.core import rng
 from gan_jax.core.duration import Every
-from gan_jax.core.state import Metrics, merge
+from gan_jax.core.state import Metrics, TrainState, merge
 from gan_jax.core.update import zeros
 from gan_jax.data import pipeline as pipelines
 from gan_jax.runtime import parallel, process
+from gan_jax.training import memory
 
 
 class Run(NamedTuple):
     """Hold what a config stands for: data, procedure, root key, and when things are due.
 
     `spec` is of the examples as networks see them; `examples` reads the data, once for all phases
-    and when it is first called.
+    and when it is first called; `init` is the algorithm's, traced once for all who call it.
     """
 
     config: Any
@@ -31,6 +32,7 @@ class Run(NamedTuple):
     key: jax.Array
     due: dict[str, Every]
     examples: Callable[[], data.DataSet]
+    init: Callable[[jax.Array], TrainState]
 
     def about(self) -> dict[str, Any]:
         """Return what a resumed run is compared with beside the config, as JSON.
@@ -71,7 +73,11 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
         for name in ('log', 'sample', 'checkpoint', 'eval')
     }
     examples = functools.cache(lambda: data.read(source, config.data))
-    return Run(config, source, spec, algorithm, rng.root(config.seed), due, examples)
+    key = rng.root(config.seed)
+    traced = memory.trace(algorithm, key)
+    run = Run(config, source, spec, algorithm, key, due, examples, traced.init)
+    memory.check(run, traced)
+    return run
 
 
 class PhaseRunner(NamedTuple):
@@ -127,7 +133,7 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     example = next(first)
     first.close()
     keys = rng.example_keys(run.key, jax.tree.leaves(example)[0].shape[0])
-    state = jax.eval_shape(run.algorithm.init, run.key)
+    state = jax.eval_shape(run.init, run.key)
     config = run.config
     # A typed key would go through the host at each call of a pmap over several processes.
     constants = (pipeline.resident, jax.random.key_data(run.key))
