@@ -77,6 +77,7 @@ def parse(argv: list[str], mode: ModuleType | None = None) -> Command:
         raise UserError(f'{rest[1]!r} is not a flag: write --name=value')
     nodes.check(declared, given_flags(values, declared), '--')
     if path and not mode.OF_A_RUN:
+        split_names(values.config)
         complete(path, values.config)
     workdir = pathlib.Path(values.workdir or f'runs/{path.stem if path else ""}')
     return Command(mode, None if mode.OF_A_RUN else values.config, workdir, values)
@@ -87,6 +88,15 @@ def given_flags(values: flags.FlagValues, declared: Mapping[str, keys.Key]) -> d
     return {
         name: values[name].value for name in declared if name in values and values[name].present
     }
+
+
+def split_names(config: Any) -> None:
+    """Make several names of one text with commas, which is how a command line gives them."""
+    for name, key in nodes.flat(configs.KEYS, config):
+        if key.kind == 'names':
+            texts = configs.node(config, name)
+            found = tuple(part for text in texts for part in str(text).split(',') if part)
+            config.update_from_flattened_dict({name: found})
 
 
 def without_config(argv: list[str]) -> list[str]:

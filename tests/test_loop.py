@@ -9,7 +9,7 @@ import pytest
 import runs
 
 import gan_jax
-from gan_jax import algorithms, terms, train
+from gan_jax import algorithms, train
 from gan_jax.core import optim
 from gan_jax.core.state import digest
 from gan_jax.data import Spec, geometry
@@ -39,9 +39,8 @@ class Unpaired:
 @pytest.fixture
 def toys(monkeypatch):
     """Let the toys be found by name, as every algorithm is."""
-    for package in (algorithms, terms):
-        toys = str(runs.TESTS / package.__name__.rpartition('.')[2])
-        monkeypatch.setattr(package, '__path__', [*package.__path__, toys])
+    folder = str(runs.TESTS / 'algorithms')
+    monkeypatch.setattr(algorithms, '__path__', [*algorithms.__path__, folder])
 
 
 @pytest.fixture(scope='module')
@@ -56,10 +55,17 @@ def path(first, final):
     return {'first': first, 'final': final, 'start': '20st', 'stop': '640img', 'shape': 'cosine'}
 
 
+ADA = {'target': 0.6, 'p': 0.5, 'speed': '3000img'}
 KINDS = {
     'gan': ({}, None, (17,)),
     'terms': (
-        {'terms': {'lecam': {'every': 2}, 'adapt': {'target': -1.1, 'images': 3000}, 'r1': {}}},
+        {
+            'terms': {
+                'lecam': {'every': 2},
+                'ada': {'target': 0.6, 'p': 0.5, 'speed': '3000img'},
+                'r1': {},
+            }
+        },
         None,
         (21,),
     ),
@@ -160,8 +166,10 @@ def test_terms_adapt_and_keep_what_they_need(toys, tmp_path):
     state = train.train(config, tmp_path)
     assert state.aux['lecam']['updates'] == 30
     lines = runs.metrics(tmp_path)
-    np.testing.assert_allclose(state.aux['adapt']['p'], 960 / 3000, rtol=1e-5)
-    assert all({'lecam', 'sign', 'r1'} <= set(line) for line in lines)
+    moves = (float(state.aux['ada']['p']) - 0.5) / (64 / 3000)
+    assert state.aux['ada']['updates'] == 60 and moves == pytest.approx(round(moves), abs=1e-3)
+    assert round(moves) % 2  # 15 of them, up or down
+    assert all({'lecam', 'ada_p', 'r1'} <= set(line) for line in lines)
 
 
 def test_a_procedure_with_makers_a_validation_split_and_a_network_of_another_run(

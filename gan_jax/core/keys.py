@@ -62,7 +62,8 @@ class Key:
         words = ('at least', 'more than', 'at most', 'less than')
         bounds = [f'{w} {b}' for w, b in zip(words, self._bounds(), strict=True) if b]
         if self.choices:
-            said = f'one of {", ".join(self.options())}'
+            one = f'one of {", ".join(self.options())}'
+            said = f'{said}, each {one}' if self.kind == 'names' else one
             said += ', or an int' * self.kind.endswith('count')
         if bounds:
             said = f'{said}, {" and ".join(bounds)}'

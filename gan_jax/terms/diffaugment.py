@@ -1,0 +1,61 @@
+"""DiffAugment: both players see augmented images (arXiv:2006.10738); for little data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from gan_jax.augment import diffaugment, images_only
+from gan_jax.core import keys, rng
+from gan_jax.core.game import Play
+from gan_jax.errors import UserError
+from gan_jax.terms.protocol import Term as Base
+
+
+@dataclass(frozen=True)
+class Term(Base):
+    """Augment every real and generated image anew, in a way that gradients pass through.
+
+    Penalties see augmented images too: R1 is of the gradient at them.
+    """
+
+    policy: tuple[str, ...] = keys.field(
+        keys.names(
+            tuple(diffaugment.AUGMENTATIONS),
+            'What is augmented, in this order.',
+            choices=tuple(diffaugment.AUGMENTATIONS),
+        )
+    )
+
+    def check(self, game: Any) -> None:
+        """Refuse examples that are not images, and a policy of nothing.
+
+        Raises:
+          UserError: names the shape, or the policy and what it may hold.
+        """
+        super().check(game)
+        images_only(self.name, game.shape)
+        if not self.policy:
+            allowed = ', '.join(diffaugment.AUGMENTATIONS)
+            raise UserError(f'terms.{self.name}.policy=() is not allowed: take some of {allowed}')
+
+    def see(self, play: Play) -> Play:
+        """Return the images with augmentations of their own."""
+        real, fake = (
+            self.augment(images, rng.split_each(play.keys, f'diffaugment {kind}'))
+            for kind, images in (('real', play.real), ('fake', play.fake))
+        )
+        return play._replace(real=real, fake=fake)
+
+    def augment(self, images: jax.Array, keys: jax.Array) -> jax.Array:
+        """Return images [B, H, W, C] augmented by per-example keys [B]."""
+
+        def one(image: jax.Array, key: jax.Array) -> jax.Array:
+            for name in self.policy:
+                draw, apply = diffaugment.AUGMENTATIONS[name]
+                # XLA would repeat the generator in everything that reads a number of it.
+                drawn = jax.lax.optimization_barrier(draw(rng.fold(key, name), image.shape))
+                image = apply(image, *drawn)
+            return image
+
+        return jax.vmap(one)(images, keys)
