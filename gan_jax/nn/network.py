@@ -36,8 +36,8 @@ def each(value: T | tuple[T, ...], n: int, key: str) -> tuple[T, ...]:
     return tuple(value)
 
 
-class Network(nn.Module):
-    """Options of every network; `norm` and `dropout` are one value, or one per hidden layer.
+class Base(nn.Module):
+    """What every network is given, and tells of itself.
 
     shape: (H, W, C) of the images. num_classes: 0 where there are no labels. compute_dtype: of
     activations in training; parameters are float32.
@@ -46,6 +46,19 @@ class Network(nn.Module):
     shape: tuple[int, int, int] = (28, 28, 1)
     num_classes: int = 0
     compute_dtype: str = 'float32'
+
+    def mixes_examples(self) -> tuple[str, ...]:
+        """Return the normalisations in use that make examples of a batch depend on each other."""
+        return ()
+
+    def group(self) -> int:
+        """Return how many consecutive examples of a batch it takes statistics of, 1 for none."""
+        return 1
+
+
+class Network(Base):
+    """Options of most networks; `norm` and `dropout` are one value, or one per hidden layer."""
+
     norm: str | tuple[str, ...] = field(
         keys.choice('none', tuple(norm.NORMS), 'Normalisation of hidden layers.', each=True)
     )
@@ -79,10 +92,6 @@ class Network(nn.Module):
     def mixes_examples(self) -> tuple[str, ...]:
         """Return the normalisations in use that make examples of a batch depend on each other."""
         return tuple(n for n in dict.fromkeys(self.norms()) if norm.NORMS[n].over_batch)
-
-    def group(self) -> int:
-        """Return how many consecutive examples of a batch it takes statistics of, 1 for none."""
-        return 1
 
     def check(self) -> None:
         """Raise UserError where the options do not make a network."""

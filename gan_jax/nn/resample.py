@@ -1,5 +1,6 @@
 """Ways to make an image larger or smaller by a whole factor."""
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -21,6 +22,60 @@ def bilinear(x: jax.Array, factor: int) -> jax.Array:
     """Interpolate x [B, H, W, C] to [B, factor H, factor W, C], half-pixel centres."""
     b, h, w, c = x.shape
     return jax.image.resize(x, (b, h * factor, w * factor, c), 'bilinear')
+
+
+def filtered_down(x: jax.Array, taps: tuple[float, ...]) -> jax.Array:
+    """Halve the size of x [B, H, W, C]: both axes filtered, every other pixel dropped.
+
+    taps: an even number that sum to 1, the same from both ends; (1, 3, 3, 1) / 8 is bilinear.
+    Beyond the border is zero, as in StyleGAN (Karras et al. 2020, arXiv:1912.04958).
+    """
+    for axis in (1, 2):
+        x = _down(x, taps, axis)
+    return x
+
+
+def filtered_up(x: jax.Array, taps: tuple[float, ...]) -> jax.Array:
+    """Double the size of x [B, H, W, C]: zeros between the pixels, then both axes filtered.
+
+    It is the transpose of `filtered_down`, times 4, so that a constant image stays as bright.
+    """
+    for axis in (1, 2):
+        x = _up(x, taps, axis)
+    return x
+
+
+def _shifted(x: jax.Array, axis: int, by: int) -> jax.Array:
+    """Return x[i + by] along an axis, zero beyond the border."""
+    edges = [(0, 0, 0)] * x.ndim
+    edges[axis] = (-by, by, 0)
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
+
+
+def _down(x: jax.Array, taps: tuple[float, ...], axis: int) -> jax.Array:
+    """Return sum_t taps[t] x[2 i + t + 1 - len(taps) / 2] along an axis."""
+    n = x.shape[axis] // 2
+    pairs = x.reshape(*x.shape[:axis], n, 2, *x.shape[axis + 1 :])
+    halves = [h.squeeze(axis + 1) for h in jnp.split(pairs, 2, axis + 1)]
+    first = 1 - len(taps) // 2
+    parts = [(tap, divmod(first + t, 2)) for t, tap in enumerate(taps)]
+    return functools.reduce(
+        jnp.add, (tap * _shifted(halves[odd], axis, by) for tap, (by, odd) in parts)
+    )
+
+
+def _up(x: jax.Array, taps: tuple[float, ...], axis: int) -> jax.Array:
+    """Return both phases of the transpose of `_down`, times 2, along an axis."""
+    first = 1 - len(taps) // 2
+
+    def phase(odd: int) -> jax.Array:
+        parts = [(tap, divmod(odd - first - t, 2)) for t, tap in enumerate(taps)]
+        return functools.reduce(
+            jnp.add, (2 * tap * _shifted(x, axis, by) for tap, (by, rest) in parts if not rest)
+        )
+
+    both = jnp.stack([phase(0), phase(1)], axis + 1)
+    return both.reshape(*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
 
 
 def depth_to_space(x: jax.Array, factor: int) -> jax.Array:
