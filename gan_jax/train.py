@@ -225,9 +225,11 @@ class Loop:
             return
         try:
             with self.stopped.at_once():
-                state = self.run.algorithm.refine(self.state, runner.batches())
-                values = validation.means(state) if validation else {}
-                certificates = evaluation.certificates(state, self.step) if evaluation else []
+                refined = self.run.algorithm.refine(self.state, runner.batches())
+                values = validation.means(refined) if validation else {}
+                certificates = (
+                    evaluation.certificates(self.state, self.step, refined) if evaluation else []
+                )
         except AtOnce:
             self.out.say(f'the evaluation of step {self.step} is left out')
             return

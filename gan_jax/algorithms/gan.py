@@ -1,6 +1,6 @@
 """The two-player game: any generator, discriminator, adversarial loss and terms."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import optax
 
 from gan_jax import models, terms
 from gan_jax.algorithms.protocol import EMA, GRID, Context, Maker, Phase, Procedure, Space
-from gan_jax.core import keys, latent, losses, nodes, optim, rng, values
+from gan_jax.core import keys, latent, losses, nodes, optim, rng, standing, values
 from gan_jax.core.game import Play, Player, Verdict, View, verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
@@ -49,7 +49,15 @@ KEYS: nodes.Keys = {
     'terms': nodes.AnyOf(terms.names, terms.declared, 'Terms of the game.'),
     'optim': {'g': optim.KEYS, 'd': optim.KEYS},
     'ema': EMA,
-    'sample': GRID,
+    'sample': {
+        **GRID,
+        'standing': keys.count(
+            0,
+            'Batches that give what is sampled and measured its batch statistics; 0: running ones.',
+            low=0,
+            learns=False,
+        ),
+    },
 }
 
 
@@ -59,8 +67,8 @@ class GAN(Procedure):
 
     prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
     g_batch: fakes of a g_step for each real image; data_classes: of the data, whether the networks
-    are told them or not; grid_size: rows and columns of the pictures; field: what it imitates of
-    the data.
+    are told them or not; grid_size: rows and columns of the pictures; standing: batches of standing
+    statistics, see `core.standing`; field: what it imitates of the data.
     """
 
     generator: nn.Module
@@ -81,6 +89,7 @@ class GAN(Procedure):
     ema: Ema = NO_EMA
     accum: int = 1
     grid_size: tuple[int, int] = (8, 8)
+    standing: int = 0
     field: str = 'image'
 
     def init(self, key: jax.Array) -> TrainState:
@@ -154,35 +163,60 @@ class GAN(Procedure):
             play = term.see(play)
         return play, g
 
-    def draw(self, keys: jax.Array) -> jax.Array:
-        """Return latents [n, d] of keys [n], as the terms want them."""
-        z = jax.vmap(self.prior)(keys)
+    def draw(self, keys: jax.Array, truncation: float | None = None) -> jax.Array:
+        """Return latents [n, d] of keys [n], as the terms want them; see `latent.truncated`."""
+        prior = self.prior if truncation is None else latent.truncated(self.prior, truncation)
+        z = jax.vmap(prior)(keys)
         for term in self.terms:
             z = term.latents(z, rng.split_each(keys, term.name))
         return z
 
-    def latents(self, state: TrainState, key: jax.Array, n: int) -> jax.Array:
+    def latents(
+        self, state: TrainState, key: jax.Array, n: int, truncation: float | None = None
+    ) -> jax.Array:
         """Return n latents [n, z_dim]; latent i does not depend on n."""
         del state
-        return self.draw(rng.example_keys(key, n))
+        return self.draw(rng.example_keys(key, n), truncation)
 
-    def generate(self, state: TrainState, z: jax.Array, label: Any = None) -> jax.Array:
+    def generate(
+        self, state: TrainState, z: jax.Array, label: Any = None, truncation: float | None = None
+    ) -> jax.Array:
         """Return the images of latents by the averaged generator, in evaluation mode."""
+        del truncation
         return apply_averaged(self.generator, state.nets['g'], z, label)
 
     def makers(self) -> dict[str, Maker]:
         """Return the generator, which makes images of latents z."""
         z = Space(self.latents, self.generate)
-        return {'g': Maker(self.field, self.make, spaces={'z': z})}
+        return {'g': Maker(self.field, self.make, spaces={'z': z}, options={'truncation': None})}
 
     def make(
-        self, state: TrainState, key: jax.Array, n: int, given: Any = None, label: Any = None
+        self,
+        state: TrainState,
+        key: jax.Array,
+        n: int,
+        given: Any = None,
+        label: Any = None,
+        truncation: float | None = None,
     ) -> jax.Array:
         """Return n images; of random classes where the model has classes and none is given."""
         del given
-        if self.classes and label is None:
-            label = self._labels(rng.example_keys(rng.fold(key, 'label'), n))
-        return self.generate(state, self.latents(state, key, n), label)
+        if label is None:
+            label = self._some_labels(key, n)
+        return self.generate(state, self.latents(state, key, n, truncation), label)
+
+    def refine(self, state: TrainState, batches: Iterator[Batch]) -> TrainState:
+        """Return the state with standing statistics in the averaged generator, where asked for."""
+        del batches
+        if not self.standing:
+            return state
+        n, keys = self.phase.batch_size, rng.fold(rng.root(0), 'standing')
+        inputs = (
+            (self.latents(state, key, n), self._some_labels(key, n))
+            for key in jax.random.split(keys, self.standing)
+        )
+        g = standing.standing(self.generator, state.nets['g'], inputs)
+        return state.replace(nets={**state.nets, 'g': g})
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return images of fixed latents; with classes, one latent a row and one class a column."""
@@ -240,6 +274,9 @@ class GAN(Procedure):
 
     def _label(self, label: jax.Array | None) -> jax.Array | None:
         return label if self.classes else None
+
+    def _some_labels(self, key: jax.Array, n: int) -> jax.Array | None:
+        return self._label(self._labels(rng.example_keys(rng.fold(key, 'label'), n)))
 
     def _labels(self, keys: jax.Array) -> jax.Array:
         return jax.vmap(lambda k: jax.random.randint(k, (), 0, max(self.classes, 1)))(keys)
@@ -300,8 +337,14 @@ def build(config: Any, spec: Any) -> GAN:
         ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),
         accum=config.accumulate,
         grid_size=(config.sample.rows, config.sample.columns),
+        standing=config.sample.standing,
         field=spec.main,
     )
+    if game.standing and not game.generator.mixes_examples():
+        raise UserError(
+            f'sample.standing={game.standing} is not allowed: the generator has no batch norm; '
+            'available: 0'
+        )
     devices = config.devices or jax.device_count()
     groups = {f'terms.{term.name}': term.group for term in game.terms}
     groups['model.d'] = game.discriminator.group()

@@ -9,7 +9,7 @@ from flax import struct
 
 from gan_jax.core import keys
 from gan_jax.core.state import Metrics, TrainState
-from gan_jax.errors import UserError, choose
+from gan_jax.errors import UserError, choose, unknown
 
 Batch = Mapping[str, jax.Array]
 
@@ -53,8 +53,9 @@ class Space:
     """Describe latents that can be walked: z, w, styles.
 
     Attributes:
-      draw: (state, key, n) -> latents [n, ...]; latent i does not depend on n.
+      draw: (state, key, n, **options) -> latents [n, ...]; latent i does not depend on n.
       synthesize: (state, latents, label or None, **options) -> examples, by the averaged networks.
+        Both get all options of the maker.
       down: (state, latents, label or None) -> latents of the next space, as z to w; None for none.
     """
 
@@ -75,7 +76,7 @@ class Maker:
         random ones.
       given: real fields that it reads, as translation does.
       spaces: the latents that it starts from, by name, the first one first.
-      options: keyword arguments of `make`, with their defaults (psi, noise).
+      options: keyword arguments of `make`, with their defaults (psi, noise); numbers, None or text.
     """
 
     field: str
@@ -166,3 +167,21 @@ def choose_maker(procedure: Procedure, name: str = '') -> Maker:
     if not name and len(makers) > 1:
         raise UserError(f'there are several makers: name one of {", ".join(makers)}')
     return choose(makers, name or next(iter(makers)), 'maker')
+
+
+def maker_options(
+    makers: Mapping[str, Maker], given: Mapping[str, Any], where: str
+) -> dict[str, dict[str, Any]]:
+    """Return the options of each maker: its defaults, with those that are given in some place.
+
+    Raises:
+      UserError: an option that no maker has.
+    """
+    known = sorted({option for maker in makers.values() for option in maker.options})
+    for option in given:
+        if option not in known:
+            raise unknown(f'option in {where}', option, known)
+    return {
+        name: {key: given.get(key, default) for key, default in maker.options.items()}
+        for name, maker in makers.items()
+    }

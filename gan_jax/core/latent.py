@@ -4,8 +4,12 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from gan_jax.errors import choose
+from gan_jax.errors import UserError, choose
+
+# Below it, drawing anew takes long: of a normal latent 0.8 % of the numbers are within.
+LEAST_TRUNCATION = 0.01
 
 
 def normal(key: jax.Array, dim: int) -> jax.Array:
@@ -24,6 +28,37 @@ PRIORS = {'normal': normal, 'uniform': uniform}
 def prior(name: str) -> Callable[[jax.Array, int], jax.Array]:
     """Return the prior of a name; raise UserError with those available."""
     return choose(PRIORS, name, 'model.prior')
+
+
+def truncated(
+    draw: Callable[[jax.Array], jax.Array], threshold: float
+) -> Callable[[jax.Array], jax.Array]:
+    """Return a prior (key -> latent) without numbers beyond +-threshold, which are drawn anew.
+
+    The truncation trick (Brock et al. 2019, arXiv:1809.11096). A latent depends on its key alone,
+    and is that of `draw` where nothing was beyond.
+
+    Raises:
+      UserError: the threshold is no number of at least LEAST_TRUNCATION.
+    """
+    if not isinstance(threshold, int | float) or not threshold >= LEAST_TRUNCATION:
+        raise UserError(
+            f'truncation={threshold!r} is not allowed: it must be at least {LEAST_TRUNCATION}; '
+            'None for none'
+        )
+
+    def beyond(latent: jax.Array) -> jax.Array:
+        return jnp.abs(latent) > threshold
+
+    def within(key: jax.Array) -> jax.Array:
+        def again(carry):
+            turn, latent = carry
+            fresh = draw(jax.random.fold_in(key, turn))
+            return turn + 1, jnp.where(beyond(latent), fresh, latent)
+
+        return lax.while_loop(lambda carry: beyond(carry[1]).any(), again, (0, draw(key)))[1]
+
+    return within
 
 
 def slerp(a: jax.Array, b: jax.Array, t: float) -> jax.Array:

@@ -5,11 +5,11 @@ and of `python -m gan_jax.metrics`.
 """
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gan_jax.core import keys, nodes
-from gan_jax.errors import UserError
+from gan_jax.core.assignments import split
 from gan_jax.metrics import evaluators, features
 from gan_jax.metrics.inception.resize import RESIZERS
 
@@ -83,27 +83,3 @@ def _typed(key: keys.Key, text: Any) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def split(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Return names that may come as one text with commas."""
-    parts = [names] if isinstance(names, str) else names
-    return tuple(name for part in parts for name in part.split(',') if name)
-
-
-def assignments(texts: str | Iterable[str]) -> dict[str, Any]:
-    """Return {'psi': 0.7} of ('psi=0.7',); values are Python's, or text.
-
-    Raises:
-      UserError: one of them is no assignment.
-    """
-    found = {}
-    for text in split(texts):
-        name, equals, value = text.partition('=')
-        if not equals:
-            raise UserError(f"eval.options='{text}' is not allowed: write NAME=VALUE")
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[name] = value
-    return found

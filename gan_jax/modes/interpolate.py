@@ -6,6 +6,7 @@ from typing import Any
 
 from gan_jax import pictures
 from gan_jax.core import keys
+from gan_jax.core.assignments import assignments
 from gan_jax.errors import UserError
 from gan_jax.training import inference
 
@@ -21,11 +22,12 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     """Write `num` frames as GIF, and as MP4 where the encoder is installed.
 
     Raises:
-      UserError: no such run, checkpoint or class, or an algorithm without latent vectors.
+      UserError: no such run, checkpoint, class or option, or an algorithm without latent vectors.
     """
+    options = assignments(flags.options, '--options')
     trained = inference.load(workdir, flags.step, flags.maker)
     out = pathlib.Path(flags.out or workdir / 'interpolation')
-    walk = trained.interpolate(flags.num, flags.seed, flags.label)
+    walk = trained.interpolate(flags.num, flags.seed, flags.label, **options)
     side = math.isqrt(walk.shape[1])
     shown = (f.reshape(side, side, *f.shape[1:]) for f in walk)
     grids = [trained.kind.picture(f, trained.field) for f in shown]

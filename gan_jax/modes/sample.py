@@ -5,6 +5,7 @@ from typing import Any
 
 from gan_jax import pictures
 from gan_jax.core import keys
+from gan_jax.core.assignments import assignments
 from gan_jax.training import inference
 
 OF_A_RUN = True
@@ -19,12 +20,13 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     """Write `num` examples, each as a file of its kind, and grid.png.
 
     Raises:
-      UserError: no such run, checkpoint or class.
+      UserError: no such run, checkpoint, class or option.
     """
+    options = assignments(flags.options, '--options')
     trained = inference.load(workdir, flags.step, flags.maker)
     kind, field = trained.kind, trained.field
     out = pathlib.Path(flags.out or workdir / 'generated')
-    made = trained.sample(flags.num, flags.seed, flags.label)
+    made = trained.sample(flags.num, flags.seed, flags.label, **options)
     for i, example in enumerate(made):
         kind.write(out / f'{i:05d}{kind.suffix}', example, field)
     pictures.save_png(out / 'grid.png', kind.picture(made, field))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,11 +10,12 @@ import numpy as np
 
 from gan_jax import config as configs
 from gan_jax import data
-from gan_jax.algorithms.protocol import Maker, Procedure
+from gan_jax.algorithms.protocol import Maker, Procedure, maker_options
 from gan_jax.core import keys, nodes, rng
+from gan_jax.core.assignments import assignments
 from gan_jax.core.state import TrainState, digest
 from gan_jax.data.protocol import load
-from gan_jax.errors import UserError, unknown
+from gan_jax.errors import UserError
 from gan_jax.kinds.image import scale
 from gan_jax.metrics import certificate, options, sets
 from gan_jax.metrics.comparison import (
@@ -25,7 +26,6 @@ from gan_jax.metrics.comparison import (
     compare_generator,
 )
 from gan_jax.training import inference
-from gan_jax.training.run import open_phase, open_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Measured:
 
     def certificates(self, state: TrainState, about: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the certificates of a state's metrics."""
-        about = {**about, 'options': dict(self.options) or None}
+        chosen = {k: v for k, v in self.options.items() if v is not None}
+        about = {**about, 'options': chosen or None}
         return compare_generator(self.reference, self.sampler(state), about, self.labelled)
 
     def sampler(self, state: TrainState) -> SampleFn:
@@ -74,8 +75,13 @@ class Evaluation:
 
     measured: Mapping[str, Measured]
 
-    def certificates(self, state: TrainState, step: int) -> list[dict[str, Any]]:
-        """Return the certificates of a state; of several makers each has its name before it."""
+    def certificates(
+        self, state: TrainState, step: int, refined: TrainState | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the certificates of a state; of several makers each has its name before it.
+
+        refined: the state to measure, where the procedure's `refine` makes another of it.
+        """
         about = {
             'digest': digest(state),
             'step': step,
@@ -84,7 +90,7 @@ class Evaluation:
         found = []
         for name, measured in self.measured.items():
             prefix = f'{name}/' if len(self.measured) > 1 else ''
-            for one in measured.certificates(state, {**about, 'maker': name}):
+            for one in measured.certificates(refined or state, {**about, 'maker': name}):
                 found.append({**one, 'metric': prefix + one['metric']})
         return found
 
@@ -116,7 +122,7 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
     split = node.split or config.data.get('split', '')
     if node.split:
         source = data.open_source({**config.data, 'split': split})
-    chosen = maker_options(makers, options.assignments(node.options))
+    chosen = maker_options(makers, assignments(node.options, 'eval.options'), 'eval.options')
     measured = {}
     for name, maker in makers.items():
         part, field = of_field(source, maker.field)
@@ -127,24 +133,6 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
         labelled = bool(configs.classes(config))
         measured[name] = Measured(maker, source, reference, chosen[name], labelled)
     return Evaluation(measured)
-
-
-def maker_options(
-    makers: Mapping[str, Maker], given: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Return the options of each maker: its defaults, with those that are given.
-
-    Raises:
-      UserError: an option that no maker has.
-    """
-    known = sorted({option for maker in makers.values() for option in maker.options})
-    for option in given:
-        if option not in known:
-            raise unknown('option in eval.options', option, known)
-    return {
-        name: {key: given.get(key, default) for key, default in maker.options.items()}
-        for name, maker in makers.items()
-    }
 
 
 def evaluate_run(
@@ -166,13 +154,7 @@ def evaluate_run(
     source = data.open_source(config.data)
     evaluation = open_evaluation(config, source, trained.algorithm)
     assert evaluation
-    state = trained.algorithm.refine(trained.state, training_batches(config, source))
-    found = evaluation.certificates(state, trained.step)
+    refined = trained.algorithm.refine(trained.state, inference.training_batches(config, source))
+    found = evaluation.certificates(trained.state, trained.step, refined)
     certificate.write(out or workdir / 'evaluations' / f'{trained.step}.json', found)
     return found
-
-
-def training_batches(config: Any, source: data.Source) -> Iterator[Any]:
-    """Yield batches of the last phase; nothing is opened before the first is asked for."""
-    run = open_run(config, source)
-    yield from open_phase(run, run.algorithm.phases()[-1]).batches()

@@ -1,9 +1,10 @@
 """Use what a run has learnt: load it, draw images, walk through its latent space."""
 
 import dataclasses
+import functools
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -12,8 +13,8 @@ import ml_collections
 import numpy as np
 
 from gan_jax import config as configs
-from gan_jax import kinds
-from gan_jax.algorithms.protocol import Frozen, Maker, choose_maker
+from gan_jax import data, kinds
+from gan_jax.algorithms.protocol import Frozen, Maker, choose_maker, maker_options
 from gan_jax.core import keys, latent, rng
 from gan_jax.core.state import TrainState
 from gan_jax.data import Field, Spec
@@ -21,6 +22,7 @@ from gan_jax.data.pipeline import finished
 from gan_jax.errors import UserError, choose
 from gan_jax.training import memory
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.run import open_phase, open_run
 from gan_jax.training.workdir import read_config
 
 # Images drawn at once.
@@ -32,6 +34,7 @@ FLAGS = {
     'label': keys.count(None, 'Class of the images; of random classes by default.', low=0),
     'maker': keys.text('', 'What is sampled, where the algorithm makes several things.'),
     'step': keys.count(None, 'Step of the checkpoint; the newest by default.', low=0),
+    'options': keys.names((), 'Options of what makes the examples, as truncation=0.5.'),
 }
 
 
@@ -46,14 +49,19 @@ class Trained:
     step: int
     maker_name: str = ''
 
-    def sample(self, n: int, seed: int = 0, label: int | None = None) -> np.ndarray:
+    @functools.cached_property
+    def refined(self) -> TrainState:
+        """The state that examples are made of: the run's, as its procedure refines it."""
+        return self.algorithm.refine(self.state, training_batches(self.config))
+
+    def sample(self, n: int, seed: int = 0, label: int | None = None, **options: Any) -> np.ndarray:
         """Return n examples, such as images uint8 [n, H, W, C], by the averaged networks.
 
         Example i depends on the seed and i alone. `label` is the class of all; without one a
-        conditional model draws classes at random.
+        conditional model draws classes at random. `options` are the maker's.
 
         Raises:
-          UserError: there is no such class or maker, or it needs examples to start from.
+          UserError: there is no such class, maker or option, or it needs examples to start from.
         """
         maker = self.maker
         if maker.given:
@@ -62,20 +70,22 @@ class Trained:
         self._room(n, '--num')
         size = min(n, CHUNK)
         labels = self._labels(size, label)
-        draw = jax.jit(maker.make, static_argnums=2)
+        chosen = self._chosen(options)
+        draw = jax.jit(maker.make, static_argnums=2, static_argnames=tuple(chosen))
         keys = (jax.random.fold_in(rng.root(seed), i) for i in range(-(-n // size)))
-        chunks = [self._final(draw(self.state, key, size, {}, labels)) for key in keys]
+        chunks = [self._final(draw(self.refined, key, size, {}, labels, **chosen)) for key in keys]
         return np.concatenate(chunks)[:n]
 
     def interpolate(
-        self, frames: int, seed: int = 0, label: int | None = None, n: int = 16
+        self, frames: int, seed: int = 0, label: int | None = None, n: int = 16, **options: Any
     ) -> np.ndarray:
         """Return frames of n images [frames, n, H, W, C] between random latents, in a closed loop.
 
-        Latents are joined along great circles (White 2016, arXiv:1609.04468).
+        Latents are joined along great circles (White 2016, arXiv:1609.04468). `options` are the
+        maker's.
 
         Raises:
-          UserError: the algorithm has no latents, or there is no such class.
+          UserError: the algorithm has no latents, or there is no such class or option.
         """
         spaces = self.maker.spaces
         if not spaces:
@@ -83,16 +93,21 @@ class Trained:
         self._room(frames * n, '--num')
         space = next(iter(spaces.values()))
         stops = max(2, math.ceil(frames / 16))
-        latents = space.draw(self.state, rng.root(seed), stops * n).reshape(stops, n, -1)
+        chosen = self._chosen(options)
+        latents = space.draw(self.refined, rng.root(seed), stops * n, **chosen)
+        latents = latents.reshape(stops, n, -1)
         labels = self._labels(n, label if label is not None or not self._classes else 0)
-        synthesize = jax.jit(space.synthesize)
+        synthesize = jax.jit(space.synthesize, static_argnames=tuple(chosen))
         images = []
         for frame in range(frames):
             place = frame / frames * stops
             a, b = latents[int(place)], latents[(int(place) + 1) % stops]
             z = latent.slerp(a, b, place - int(place))
-            images.append(self._final(synthesize(self.state, z, labels)))
+            images.append(self._final(synthesize(self.refined, z, labels, **chosen)))
         return np.stack(images)
+
+    def _chosen(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return maker_options({'': self.maker}, options, 'options')['']
 
     @property
     def _classes(self) -> int:
@@ -151,6 +166,12 @@ def load(workdir: str | pathlib.Path, step: int | None = None, maker: str = '') 
         shapes = jax.eval_shape(algorithm.init, rng.root(0))
         step, state, _ = checkpoints.restore(shapes, step)
     return Trained(config, spec, algorithm, jax.device_put(state), step, maker)
+
+
+def training_batches(config: Any, source: data.Source | None = None) -> Iterator[Any]:
+    """Yield batches of the last phase; nothing is opened before the first is asked for."""
+    run = open_run(config, source)
+    yield from open_phase(run, run.algorithm.phases()[-1]).batches()
 
 
 def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:
