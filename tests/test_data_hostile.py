@@ -243,6 +243,7 @@ class TestLabels:
             ('dataset.json', '{"labels": [["0.png", 0, 1]]}', 'is not {"labels"'),
             ('dataset.json', '{"labels": [["0.png", 0], ["0.png", 1]]}', 'two labels, 0 and 1'),
             ('dataset.json', '[]', 'dataset.json cannot be read'),
+            ('dataset.json', '{"label": []}', 'is not {"labels"'),
             ('labels.csv', f'0.png,{LARGE}', f'the label {LARGE} is too large'),
             ('labels.csv', f'0.png,{"9" * 5000}', '999... is too large'),
             ('labels.csv', '0.png,65536', 'labels of 1 examples are from 0 to 65535'),
@@ -268,6 +269,21 @@ class TestLabels:
         np.savez(tmp_path / 'x.npz', images=images, labels=np.asarray([0, label], np.uint64))
         with pytest.raises(UserError, match=f'the label {label} is too large'):
             opened(tmp_path / 'x.npz', name='array')
+
+    def test_of_an_array_whose_header_is_damaged(self, tmp_path):
+        images = np.zeros((2, 8, 8), np.uint8)
+        np.save(tmp_path / 'x.npy', images)
+        np.savez(tmp_path / 'x.npz', images=images)
+        for name, at, message in (
+            ('x.npy', b"{'descr", 'null bytes'),
+            ('x.npz', b'PK\1\2', 'version'),
+        ):
+            raw = bytearray((tmp_path / name).read_bytes())
+            place = raw.index(at)
+            raw[place + 6] = 0 if name == 'x.npy' else 255
+            (tmp_path / name).write_bytes(raw)
+            with pytest.raises(UserError, match=f'cannot read .*{name}: .*{message}'):
+                opened(tmp_path / name, name='array')
 
     def test_of_an_archive_with_names_of_classes(self, tmp_path):
         record = bytes([7]) + bytes(3072)

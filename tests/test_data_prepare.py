@@ -292,6 +292,38 @@ def test_damaged_notes_of_an_interrupted_preparation_are_passed_over(tmp_path, c
     assert f'{first} cannot be read: it is a list' in caplog.text and str(second) in caplog.text
 
 
+class Killed(BaseException):
+    """Stand for a kill: nothing handles it."""
+
+
+def killed_in(folder, function, drafts):
+    """Return a function that ends as a kill would, right after it has done its work."""
+
+    def killed(*args, **keys):
+        function(*args, **keys)
+        for name in drafts:
+            (folder / name).write_bytes(b'half')
+        raise Killed
+
+    return killed
+
+
+def test_what_a_kill_left_at_any_point_is_gone_in_the_end(tmp_path, monkeypatch):
+    whole = tmp_path / 'whole'
+    write.write_shards(tiny(), whole, MADE)
+    contents = {p.name: p.read_bytes() for p in whole.iterdir()}
+    drafts = ('.unfinished.7.tmp.json', '.images-00001-of-00003.7.tmp.array_record',
+              '.images-00001-of-00003.7.tmp.json', '.manifest.7.tmp.json')  # fmt: skip
+    for last in ('write_rest', 'join', 'preview'):
+        folder = tmp_path / last
+        place = write.showing if last == 'preview' else write
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(place, last, killed_in(folder, getattr(place, last), drafts))
+            write.write_shards(tiny(), folder, MADE)
+        write.write_shards(tiny(), folder, MADE)
+        assert {p.name: p.read_bytes() for p in folder.iterdir()} == contents
+
+
 def test_foreign_folders_are_left_alone(tmp_path):
     (tmp_path / 'mine.txt').write_text('x')
     with pytest.raises(UserError, match='is not empty'):

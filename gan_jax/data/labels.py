@@ -50,7 +50,7 @@ def from_folders(names: list[str]) -> Labels | None:
 
 def from_json(text: bytes, origin: str) -> Labels | None:
     """Read {"labels": [[name, number], ...]}; None where labels is null."""
-    found = documents.parse(text, origin, {'labels': object})['labels']
+    found = documents.parse(text, origin, dict).get('labels', '')
     if found is None:
         return None
     if documents.mismatch(found, [[object]]) or any(len(pair) != 2 for pair in found):

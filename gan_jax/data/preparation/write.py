@@ -159,11 +159,17 @@ def claim(folder: pathlib.Path, wanted: JSON) -> None:
                 f'{folder} holds a set prepared with another {", ".join(differ)}; '
                 f'give another folder, or delete this one'
             )
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and set(folder.iterdir()) - set(drafts(folder)):
         raise UserError(f'{folder} is not empty; give a new folder')
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / shards.MANIFEST).exists():
         write_json(folder / PLAN, wanted)
+
+
+def drafts(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Return the files that a call which was killed had begun to write."""
+    stems = ('images-*', pathlib.Path(PLAN).stem, pathlib.Path(shards.MANIFEST).stem)
+    return [path for stem in stems for path in folder.glob(f'.{stem}.*.tmp.*')]
 
 
 def write_shard(path: pathlib.Path, parts: Iterator, bar: Any) -> JSON:
@@ -220,7 +226,9 @@ def write_shards(
         done = prepared(folder)
         if done is None:
             notes = write_rest(source, folder, on_error, workers, threads)
-            done = finish(folder, wanted, notes, on_error)
+            done = join(folder, wanted, notes, on_error)
+        if (folder / PLAN).exists():
+            finish(folder, done)
     except OSError as error:
         raise UserError(f'cannot write {folder}: {error.strerror or error}') from None
     return done
@@ -250,8 +258,8 @@ def write_rest(
     return notes
 
 
-def finish(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str) -> JSON:
-    """Write the manifest and the pictures, and clear away the notes."""
+def join(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str) -> JSON:
+    """Write the manifest of all shards and return it: from here on the set is whole."""
     facts = Facts()
     for note in notes:
         facts.merge(Facts.from_json(note['facts']))
@@ -273,11 +281,16 @@ def finish(folder: pathlib.Path, wanted: JSON, notes: list[JSON], on_error: str)
         'shards': [{k: n[k] for k in ('name', 'count', 'bytes', 'digest')} for n in full],
     }
     write_json(folder / shards.MANIFEST, manifest)
+    return manifest
+
+
+def finish(folder: pathlib.Path, manifest: JSON) -> None:
+    """Write the pictures of a set and clear away the notes; the plan is the last to go."""
     showing.preview(folder)
     spec = shards.spec_of(manifest)
     if spec.images:
         h, w = spec.shape[:2]
-        showing.histogram(facts.sizes or {f'{h}x{w}': facts.count}, folder / 'sizes.png')
-    for left in (folder / PLAN, *((folder / n['name']).with_suffix('.json') for n in notes)):
+        sizes = manifest['sizes'] or {f'{h}x{w}': manifest['count']}
+        showing.histogram(sizes, folder / 'sizes.png')
+    for left in (*folder.glob('images-*.json'), *drafts(folder), folder / PLAN):
         left.unlink(missing_ok=True)
-    return manifest

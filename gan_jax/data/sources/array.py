@@ -1,8 +1,6 @@
 """Images in .npy or .npz files, Quick, Draw! bitmaps among them; never unpickled."""
 
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -19,7 +17,6 @@ from gan_jax.kinds.image import RANGES
 
 IMAGE_KEYS = ('images', 'image', 'x', 'X', 'x_train', 'data', 'arr_0')
 LABEL_KEYS = ('labels', 'label', 'y', 'Y', 'y_train', 'targets', 'arr_1')
-ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError)
 
 KEYS = {**PATH, **COLUMN, **FIELDS, **LABELS, **PLAIN, **RANGE}
 
@@ -98,7 +95,8 @@ def read_npy(path: pathlib.Path) -> np.ndarray:
     try:
         regular.check(path)
         return np.load(path, mmap_mode='r', allow_pickle=False)
-    except ERRORS as error:
+    # a damaged header fails in any of NumPy's readers
+    except Exception as error:
         raise UserError(f'cannot read {path}: {error}') from None
 
 
@@ -136,7 +134,10 @@ def read_npz(path: pathlib.Path, column: str, labels: str) -> Found:
             regular.check_memory(sum(entry.file_size for entry in file.zip.infolist()))
             others = {k: file[k] for k in file.files if k not in (key, label)}
             return Found(file[key], file[label] if label else None, others=others)
-    except ERRORS as error:
+    except UserError:
+        raise
+    # a damaged header fails in any of NumPy's or the zip's readers
+    except Exception as error:
         raise UserError(f'cannot read {path}: {error}') from None
 
 

@@ -141,7 +141,7 @@ def encoded(image: dict[str, Any] | None) -> bytes:
         return image['bytes']
     try:
         return regular.read_bytes(image['path'])
-    except (OSError, TypeError) as error:
+    except (OSError, TypeError, ValueError) as error:
         why = getattr(error, 'strerror', None) or error
         raise BadImage(f'cannot be read: {why}') from None
 
