@@ -2,10 +2,15 @@
 
 import sys
 
+from gan_jax.runtime import signals
+
+if __name__ == '__main__':
+    # Before jax is imported, which takes seconds.
+    signals.catch()
+
 from gan_jax import cli
 from gan_jax.errors import UserError, printable
-from gan_jax.runtime import parallel, process
-from gan_jax.training.workdir import Interrupted
+from gan_jax.runtime import parallel, peers, process
 
 
 def main(argv: list[str]) -> None:
@@ -13,7 +18,7 @@ def main(argv: list[str]) -> None:
 
     Raises:
       UserError: the command line, or what it asks for, is wrong.
-      Interrupted: a signal stopped training; everything is saved.
+      Interrupted: a signal came; what was trained is saved.
     """
     asked = cli.help_text(argv)
     if asked:
@@ -21,7 +26,8 @@ def main(argv: list[str]) -> None:
         return
     mode, config, workdir, flags = cli.parse(argv)
     process.set_up(bool(config and config.deterministic))
-    parallel.start(flags.coordinator, flags.num_processes, flags.process_id)
+    if parallel.start(flags.coordinator, flags.num_processes, flags.process_id):
+        peers.Watch()
     mode.run(config, workdir, flags)
 
 
@@ -29,24 +35,26 @@ def launch(argv: list[str]) -> int:
     """Run `main`; print what a user has to know of a failure in one line, and return the status."""
     try:
         main(argv)
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    except OSError as error:
-        what = f' {error.filename}' if error.filename else ''
-        print(printable(f'error: {error.strerror or error}{what}'), file=sys.stderr)
-        return 2
-    except Interrupted as stop:
+    except signals.Interrupted as stop:
         print(printable(stop), file=sys.stderr)
         return 128 + stop.signum
-    except KeyboardInterrupt:
-        print('stopped before anything was to be saved', file=sys.stderr)
-        return 130
+    except Exception as error:
+        if signals.came():
+            # What a library made of the exception that the signal raised.
+            print(signals.Interrupted(signals.came()), file=sys.stderr)
+            return 128 + signals.came()
+        if isinstance(error, UserError):
+            print(f'error: {error}', file=sys.stderr)
+        elif isinstance(error, OSError):
+            what = f' {error.filename}' if error.filename else ''
+            print(printable(f'error: {error.strerror or error}{what}'), file=sys.stderr)
+        else:
+            raise
+        return 2
     return 0
 
 
 if __name__ == '__main__':
     cli.set_up_logging()
-    status = launch(sys.argv)
-    sys.stdout.flush()
-    sys.exit(status)
+    signals.unwind()
+    signals.finish(launch(sys.argv))

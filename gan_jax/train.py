@@ -1,9 +1,11 @@
 """The loop: the one module with side effects. It knows only the Procedure protocol."""
 
+import functools
 import logging
 import math
 import pathlib
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -16,20 +18,20 @@ from gan_jax.core import rng
 from gan_jax.core.duration import Every
 from gan_jax.core.state import Mean, Metrics, TrainState, digest, finite
 from gan_jax.errors import UserError
-from gan_jax.runtime import parallel
+from gan_jax.runtime import parallel, peers
 from gan_jax.runtime.profiler import Profile
+from gan_jax.runtime.signals import AtOnce, Interrupted, Stop, stopping
 from gan_jax.training import curves, inference, writers
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.opening import Parts, open_parts
 from gan_jax.training.run import PhaseRunner, Run, open_run
 from gan_jax.training.workdir import (
-    AtOnce,
-    Interrupted,
-    Stop,
     as_json,
+    check_workdir,
+    holds_run,
     need_room,
-    open_workdir,
-    stopping,
+    opened,
+    saved,
     versions,
     write_json,
     writing,
@@ -62,21 +64,32 @@ def train(
     config = run.config
     keep_every = Every.parse(config.checkpoint.keep_every, 'checkpoint.keep_every', len(run.source))
     parts = open_parts(run, workdir)
+    about, begun = functools.cache(run.about), holds_run(workdir)
     if parallel.is_main_process():
-        open_workdir(workdir, config, run.about)
-    parallel.barrier('workdir')
+        # Before anything is written; it may read the data, which a signal ends at once.
+        check_workdir(workdir, config, about)
     with (
         writing(workdir),
-        Checkpoints(
-            workdir / 'checkpoints',
-            keep=config.checkpoint.keep,
-            keep_every=keep_every.steps(config.batch_size),
-            best=config.checkpoint.best,
-            best_mode=config.checkpoint.best_mode,
-        ) as checkpoints,
-        stopping() as stopped,
+        stopping(functools.partial(saved, workdir)) as stopped,
+        opened(workdir, config, about, begun) if parallel.is_main_process() else nullcontext(),
+        peers.noticed(),
     ):
-        return Loop(run, parts, workdir, checkpoints, stopped, trace).train()
+        parallel.barrier('workdir')
+        # Closing the checkpoints would wait for a process that is lost.
+        with open_checkpoints(config, workdir, keep_every) as checkpoints, peers.noticed():
+            return Loop(run, parts, workdir, checkpoints, stopped, trace).train()
+
+
+def open_checkpoints(config: Any, workdir: pathlib.Path, keep_every: Every) -> Checkpoints:
+    """Open a run's checkpoints as its config wants them kept."""
+    node = config.checkpoint
+    return Checkpoints(
+        workdir / 'checkpoints',
+        keep=node.keep,
+        keep_every=keep_every.steps(config.batch_size),
+        best=node.best,
+        best_mode=node.best_mode,
+    )
 
 
 class Loop:
@@ -98,18 +111,28 @@ class Loop:
         self.seconds = 0.0
         self.scalars: dict[str, float] = {}
         self.means: dict[str, list[float]] = {}
-        self.state = self._restore()
+        self.owed = False  # whether a signal left out the evaluation of this step
+        self.measured: list[str] = []  # the scalars that come of evaluations
+        self.fresh = False  # whether they are of this step
+        try:
+            # Several processes meet in here, and stop together later.
+            with stopped.at_once() if jax.process_count() == 1 else nullcontext():
+                self.state = self._restore()
+        except AtOnce:
+            raise Interrupted(stopped(), f'stopped before any step: {saved(workdir)}') from None
         self.grid, self.finite = jax.jit(run.algorithm.grid), jax.jit(finite)
         self.began = time.monotonic() - self.seconds
         self.last = (self.images, time.monotonic())
 
     def train(self) -> TrainState:
         """Train through the phases that are left; return the final state on the host."""
-        if self.images >= self.phases[-1].images:
+        if self.images >= self.phases[-1].images and not self.owed:
             print(f'finished: {self.workdir} has its {self.images} images, {self.step} steps')
             return self._finish()
         self.out = self._writers()
         try:
+            if self.owed:
+                self._make_up()
             for phase, start in zip(self.phases, starts(self.phases), strict=True):
                 if self.images == start < phase.images:
                     self._enter(phase)
@@ -135,7 +158,8 @@ class Loop:
         self.step, state, meta = self.checkpoints.restore(jax.eval_shape(self.run.init, key))
         self.checkpoints.set_aside(self.step)
         self.images, self.seconds, self.scalars = meta['images'], meta['seconds'], meta['scalars']
-        self.means = meta['means']
+        self.means, self.owed = meta['means'], meta.get('owed', False)
+        self.measured = meta.get('measured', [])
         return parallel.replicate(state, self.run.config.devices)
 
     def _total_steps(self) -> int:
@@ -179,6 +203,7 @@ class Loop:
     def _after(self, runner: PhaseRunner, carry: Any) -> Any:
         """Do what is due after a step: log, show, save, stop. Return the carry to go on with."""
         self.out.advance(self.step)
+        self.fresh = False
         self.state, metrics = carry
         due = {
             k: e.due(self.step, self.images, runner.phase.batch_size)
@@ -193,18 +218,30 @@ class Loop:
             self._picture(runner)
         if due['eval'] or ends:
             self._evaluate(runner)
-        signum = self._signum(due['log'])
+        signum = self._signum(due['log'] or due['eval'] or ends)
         if due['checkpoint'] or due['eval'] or ends or signum:
             self._save(metrics)
-        if signum and self.images < self.phases[-1].images:
+        if signum and (self.owed or self.images < self.phases[-1].images):
             self._stop(signum)
         return self.state, metrics
 
-    def _signum(self, logged: bool) -> int:
-        """Return the signal that came, if any; several processes agree on one at log steps."""
+    def _make_up(self) -> None:
+        """Do the evaluation that a signal left out at the step of the checkpoint.
+
+        The checkpoint is written anew, with the values: the best is chosen among all.
+        """
+        pairs = zip(self.phases, starts(self.phases), strict=True)
+        phase = next(p for p, start in pairs if start < self.images <= p.images)
+        self._evaluate(self.parts.open_phase(phase))
+        if signum := self._signum(True):
+            self._stop(signum)
+        self._save({k: Mean(*map(jnp.float32, v)) for k, v in self.means.items()}, again=True)
+
+    def _signum(self, together: bool) -> int:
+        """Return the signal that came, if any; several processes agree where they come together."""
         if jax.process_count() == 1:
             return self.stopped()
-        return parallel.all_reduce_max(self.stopped()) if logged else 0
+        return parallel.all_reduce_max(self.stopped()) if together else 0
 
     def _log(self, metrics: Metrics) -> None:
         """Write the means since the last log step; the host waits for the device here."""
@@ -222,6 +259,7 @@ class Loop:
         """Measure the averaged networks; write the values, and the certificates beside them."""
         evaluation, validation = self.parts.evaluation, self.parts.validation
         if not (evaluation or validation):
+            self.owed = False
             return
         try:
             with self.stopped.at_once():
@@ -230,11 +268,16 @@ class Loop:
                 certificates = (
                     evaluation.certificates(self.state, self.step, refined) if evaluation else []
                 )
+            self.owed = False
         except AtOnce:
-            self.out.say(f'the evaluation of step {self.step} is left out')
+            self.owed = True
+            self.out.say(f'the evaluation of step {self.step} is left for the next start')
+        self.owed = bool(parallel.all_reduce_max(self.owed))
+        if self.owed:
             return
         values |= {c['metric']: c['value'] for c in certificates}
         self.scalars |= values
+        self.measured, self.fresh = list(values), True
         self.out.write_scalars(self.step, {'images': self.images} | values)
         if certificates and parallel.is_main_process():
             path = self.workdir / 'evaluations' / f'{self.step}.json'
@@ -265,7 +308,7 @@ class Loop:
         self.out.write_images(self.step, 'samples', kind.picture(shown, field))
         kind.keep(self.workdir / 'samples' / str(self.step), shown, field)
 
-    def _save(self, metrics: Metrics) -> None:
+    def _save(self, metrics: Metrics, again: bool = False) -> None:
         """Save the state, unless it or the means since the last log step are not finite."""
         means, sound = jax.device_get((metrics, self.finite(self.state)))
         self._check({k: float(m.total) for k, m in means.items()})
@@ -279,9 +322,14 @@ class Loop:
             'config': as_json(self.run.config),
             'spec': {**self.run.source.spec.to_json(), 'size': len(self.run.source)},
             'versions': versions(),
+            'owed': self.owed,
+            'measured': self.measured,
         }
         need_room(self.workdir, self.parts.size)
-        self.checkpoints.save(self.step, self.state, meta, self.scalars)
+        save = self.checkpoints.save_again if again else self.checkpoints.save
+        # A value of another step's networks would let this checkpoint pass for the best.
+        stale = () if self.fresh else self.measured
+        save(self.step, self.state, meta, {k: v for k, v in self.scalars.items() if k not in stale})
 
     def _stop(self, signum: int) -> None:
         """Leave a run that a signal ended, with everything on disk."""

@@ -7,6 +7,9 @@ import os
 import pathlib
 import shlex
 import signal
+import subprocess
+import sys
+import time
 
 import jax
 import numpy as np
@@ -15,9 +18,12 @@ import launch
 from gan_jax import config as configs
 from gan_jax import models, train
 from gan_jax.core.state import digest
-from gan_jax.training import workdir, writers
+from gan_jax.runtime import signals
+from gan_jax.training import lock as locks
+from gan_jax.training import writers
 
-TESTS = pathlib.Path(__file__).parent
+TESTS = pathlib.Path(__file__).resolve().parent
+ROOT = TESTS.parent
 TIMES = ('seconds', 'images_per_second')
 
 
@@ -62,6 +68,55 @@ def call(command):
     return status, out.getvalue(), err.getvalue()
 
 
+# Of a process whose run trains quickly; its own config is that of digits.
+QUICK = [
+    '--config.duration=1500st',
+    '--config.model.g.hidden=16,16',
+    '--config.model.d.hidden=16,16',
+    '--config.steps_per_call=5',
+    '--config.log.every=25st',
+    '--config.sample.every=500st',
+    '--config.checkpoint.every=100st',
+]
+
+
+def start(workdir, *arguments, **environment):
+    """Start launch.py in a process and a group of its own."""
+    command = [sys.executable, str(ROOT / 'launch.py'), f'--workdir={workdir}', *arguments]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process):
+    """Wait for a process; return its status, stdout and stderr."""
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def wait_for(process, workdir, step):
+    """Return once a run has reported a step, and has a checkpoint."""
+    while process.poll() is None:
+        with contextlib.suppress(FileNotFoundError, IndexError):
+            if steps(workdir) and metrics(workdir)[-1]['step'] >= step:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f'the run ended before step {step}: {finish(process)}')
+
+
+def signalled(workdir, signum, module, *arguments, within=''):
+    """Run launch.py, which gets a signal where it imports a module; return as `finish` does."""
+    path = os.pathsep.join([str(TESTS / 'signalled'), os.environ.get('PYTHONPATH', '')])
+    asked = {'SIGNAL': signal.Signals(signum).name, 'SIGNAL_AT': module, 'SIGNAL_IN': within}
+    return finish(start(workdir, *arguments, PYTHONPATH=path, **asked))
+
+
 def stop_at(monkeypatch, step, signum=signal.SIGTERM):
     """Let a signal come to this process when a run reaches a step."""
     advance = writers.Writers.advance
@@ -80,7 +135,7 @@ def interrupted(monkeypatch, config, folder, step, source=None):
         stop_at(patch, step)
         try:
             train.train(config, folder, source)
-        except workdir.Interrupted as stop:
+        except signals.Interrupted as stop:
             return str(stop)
     raise AssertionError(f'the run did not stop at step {step}')
 
@@ -126,3 +181,13 @@ def damage(folder, step=None):
     largest = max(files, key=lambda p: p.stat().st_size)
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
     return step
+
+
+def lock(folder, age=0.0, **changes):
+    """Leave the lock of a process in a folder, which was last heard of some seconds ago."""
+    holder = {'host': 'elsewhere', 'pid': 12345, 'since': '', 'process': 'another', **changes}
+    path = folder / locks.NAME
+    path.write_text(json.dumps(holder))
+    then = path.stat().st_mtime - age
+    os.utime(path, (then, then))
+    return path

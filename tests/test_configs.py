@@ -83,14 +83,15 @@ def test_a_config_says_how_it_is_run(path):
 
 
 def test_a_saved_config_is_the_config(tmp_path):
-    from gan_jax.training.workdir import open_workdir, read_config
+    from gan_jax.training.workdir import check_workdir, opened, read_config
 
     for path in FILES:
         config = configs.settled(cli.load(path))
-        open_workdir(tmp_path / path.stem, config)
+        with opened(tmp_path / path.stem, config, dict, False):
+            pass
         saved = read_config(tmp_path / path.stem)
         assert configs.differences(saved, config) == ([], [])
-        open_workdir(tmp_path / path.stem, config)
+        check_workdir(tmp_path / path.stem, config, dict)
 
 
 @pytest.mark.parametrize(

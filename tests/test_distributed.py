@@ -1,19 +1,15 @@
 """Several processes train to the bits of one process with as many devices."""
 
 import json
-import os
-import pathlib
 import re
 import socket
-import subprocess
-import sys
 
 import pytest
+import runs
 
 from gan_jax.errors import UserError
-from gan_jax.runtime import parallel
+from gan_jax.runtime import parallel, peers
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARGUMENTS = [
     '--config.duration=12st',
     '--config.log.every=4st',
@@ -26,16 +22,7 @@ ARGUMENTS = [
 
 def start(workdir, devices, *arguments):
     """Start a run in a process of its own with some virtual devices."""
-    environment = {**os.environ, 'NPROC': '16', 'JAX_PLATFORMS': 'cpu'}
-    command = [sys.executable, 'launch.py', f'--workdir={workdir}', *ARGUMENTS, *arguments]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment | {'JAX_NUM_CPU_DEVICES': str(devices)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return runs.start(workdir, *ARGUMENTS, *arguments, NPROC='16', JAX_NUM_CPU_DEVICES=str(devices))
 
 
 def start_two(workdir, *arguments):
@@ -48,9 +35,9 @@ def start_two(workdir, *arguments):
 
 
 def finish(process):
-    """Wait for a run; return its standard output."""
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
+    """Wait for a run that ends well; return its standard output."""
+    status, out, err = runs.finish(process)
+    assert status == 0, err
     return out
 
 
@@ -71,6 +58,21 @@ def test_two_processes_train_to_the_digest_of_two_devices(tmp_path):
     assert {'8', '12'} <= checkpoints
     lines = (tmp_path / 'two' / 'metrics.jsonl').read_text().splitlines()
     assert [json.loads(line)['step'] for line in lines] == [4, 8, 12]
+
+
+@pytest.mark.parametrize('victim', [0, 1])
+def test_a_lost_process_is_one_line_of_the_other(tmp_path, victim):
+    two = start_two(tmp_path, '--config.duration=100000st', '--config.log.every=8st')
+    runs.wait_for(two[0], tmp_path, 16)
+    two[victim].kill()
+    status, _, err = runs.finish(two[1 - victim])
+    runs.finish(two[victim])
+    step = runs.steps(tmp_path)[-1]
+    assert (status, err) == (
+        peers.STATUS,
+        f'a process of the run was lost: everything up to step {step} is saved in {tmp_path}; '
+        'the same command goes on from there\n',
+    )
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError
 from gan_jax.metrics import __main__ as command
 from gan_jax.metrics import options
+from gan_jax.runtime import signals
+from gan_jax.runtime.signals import AtOnce
 from gan_jax.training import evaluation
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.writers import read_lines
@@ -73,6 +76,74 @@ def test_the_best_checkpoint_is_kept(measured):
     best = min(lines, key=lambda line: line['classifier-frechet'])['step']
     with Checkpoints(measured / 'checkpoints', read_only=True) as checkpoints:
         assert checkpoints.steps() == sorted({best, 60})
+
+
+@pytest.mark.parametrize('steps', [(20,), (40, 40), (60,)])
+def test_an_evaluation_that_a_signal_left_out_is_made_up_for(
+    classifier, measured, tmp_path, monkeypatch, steps
+):
+    config = runs.small(**evaluations(classifier))
+    config.checkpoint.update({'keep': 1, 'best': 'classifier-frechet'})
+    certificates = evaluation.Evaluation.certificates
+    left = list(steps)
+
+    def stopped(self, state, step, refined):
+        found = certificates(self, state, step, refined)
+        if left and step == left[0]:
+            left.pop()
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(evaluation.Evaluation, 'certificates', stopped)
+    for step in steps:
+        with pytest.raises(signals.Interrupted, match=f'stopped at step {step}, saved'):
+            train.train(config, tmp_path)
+        assert not (tmp_path / 'evaluations' / f'{step}.json').exists()
+        assert not (tmp_path / 'result.json').exists()
+    train.train(config, tmp_path)
+    assert runs.metrics(tmp_path) == runs.metrics(measured)
+    assert runs.steps(tmp_path) == runs.steps(measured)
+    there, whole = runs.result(tmp_path), runs.result(measured)
+    assert (there['digest'], there['metrics']) == (whole['digest'], whole['metrics'])
+    names = [sorted(p.name for p in (f / 'evaluations').iterdir()) for f in (tmp_path, measured)]
+    assert names[0] == names[1]
+
+
+def test_a_stop_between_evaluations_keeps_the_best_checkpoint(
+    classifier, measured, tmp_path, monkeypatch
+):
+    config = runs.small(**evaluations(classifier))
+    config.checkpoint.update({'keep': 1, 'best': 'classifier-frechet'})
+    runs.interrupted(monkeypatch, config, tmp_path, 30)
+    assert runs.steps(tmp_path) == [20, 30]
+    train.train(config, tmp_path)
+    assert runs.steps(tmp_path) == runs.steps(measured) == [20, 60]
+
+
+def test_a_kill_while_a_checkpoint_is_replaced_or_after_its_line_costs_nothing(
+    classifier, measured, tmp_path, monkeypatch
+):
+    config = runs.small(**evaluations(classifier))
+    config.checkpoint.update({'keep': 1, 'best': 'classifier-frechet'})
+
+    def killed(*args, **kwargs):
+        raise AtOnce
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation.Evaluation, 'certificates', killed)
+        patch.setattr(train.Loop, '_signum', lambda self, _: signal.SIGTERM * (self.step == 20))
+        with pytest.raises(signals.Interrupted, match='stopped at step 20'):
+            train.train(config, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, 'save', killed)
+        with pytest.raises(AtOnce):
+            train.train(config, tmp_path)
+    assert runs.steps(tmp_path) == []
+    train.train(config, tmp_path)
+    assert runs.metrics(tmp_path) == runs.metrics(measured)
+    assert runs.result(tmp_path)['digest'] == runs.result(measured)['digest']
+    assert runs.steps(tmp_path) == runs.steps(measured)
+    assert not list((tmp_path / 'checkpoints').glob('replaced-*'))
 
 
 def test_a_finished_run_measures_the_same(measured):

@@ -7,9 +7,6 @@ import pathlib
 import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import PIL.Image
@@ -21,46 +18,17 @@ import gan_jax
 import launch
 from gan_jax.errors import UserError
 
-OVERRIDES = [
-    '--config.duration=1500st',
-    '--config.model.g.hidden=16,16',
-    '--config.model.d.hidden=16,16',
-    '--config.steps_per_call=5',
-    '--config.log.every=25st',
-    '--config.sample.every=500st',
-    '--config.checkpoint.every=100st',
-]
 
-
-def start(workdir, *more):
-    """Start a process that trains on digits; all of them compute on one device."""
-    command = [sys.executable, str(ROOT / 'launch.py'), f'--workdir={workdir}', *OVERRIDES, *more]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def finish(process):
-    """Wait for a process; return its status, stdout and stderr."""
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
-
-
-def wait_for(process, workdir, step):
-    """Return once a run is past a step and has a checkpoint."""
-    while process.poll() is None:
-        with contextlib.suppress(FileNotFoundError, IndexError):
-            if runs.steps(workdir) and runs.metrics(workdir)[-1]['step'] >= step:
-                return
-        time.sleep(0.01)
-    raise AssertionError(f'the run ended before step {step}: {finish(process)}')
+def start(workdir):
+    """Start a process that trains on digits."""
+    return runs.start(workdir, *runs.QUICK)
 
 
 @pytest.fixture(scope='module')
 def straight(tmp_path_factory):
     """Return the folder of a run that nothing stopped, and its digest."""
     folder = tmp_path_factory.mktemp('launch') / 'straight'
-    status, out, err = finish(start(folder))
+    status, out, err = runs.finish(start(folder))
     assert (status, err) == (0, '')
     name, digest = out.splitlines()[-1].split(' ')
     assert name == 'digest' and len(digest) == 64 and int(digest, 16)
@@ -78,9 +46,9 @@ def test_lines_for_where_there_is_no_terminal(straight):
 def test_a_process_that_is_stopped_at_a_random_step_goes_on(straight, tmp_path, signum):
     step = random.randrange(100, 1000)
     process = start(tmp_path)
-    wait_for(process, tmp_path, step)
+    runs.wait_for(process, tmp_path, step)
     process.send_signal(signum)
-    status, _, err = finish(process)
+    status, _, err = runs.finish(process)
     if signum == signal.SIGKILL:
         assert status == -signum
     else:
@@ -92,7 +60,7 @@ def test_a_process_that_is_stopped_at_a_random_step_goes_on(straight, tmp_path, 
         assert (tmp_path / 'losses.png').exists() and (tmp_path / 'progress.gif').exists()
     assert not (tmp_path / 'result.json').exists()
 
-    status, out, err = finish(start(tmp_path))
+    status, out, err = runs.finish(start(tmp_path))
     assert (status, err) == (0, ''), f'stopped after step {step}'
     assert out.splitlines()[-1] == f'digest {straight[1]}', f'stopped after step {step}'
     assert runs.metrics(tmp_path) == runs.metrics(straight[0])
@@ -101,7 +69,7 @@ def test_a_process_that_is_stopped_at_a_random_step_goes_on(straight, tmp_path, 
 def test_a_fresh_process_names_damage_and_ends_in_the_same_digest(straight, tmp_path):
     folder = shutil.copytree(straight[0], tmp_path / 'run')
     step = runs.damage(folder)
-    status, out, err = finish(start(folder))
+    status, out, err = runs.finish(start(folder))
     assert status == 0
     assert out.splitlines()[-1] == f'digest {straight[1]}'
     assert err.startswith(f'WARNING: damaged checkpoint {folder}/checkpoints/{step}: ')
@@ -110,7 +78,7 @@ def test_a_fresh_process_names_damage_and_ends_in_the_same_digest(straight, tmp_
 
 def test_a_finished_run_says_so(straight):
     before = (straight[0] / 'result.json').stat().st_mtime_ns
-    status, out, err = finish(start(straight[0]))
+    status, out, err = runs.finish(start(straight[0]))
     said, last = out.splitlines()
     assert (status, err) == (0, '')
     assert 'finished' in said and last == f'digest {straight[1]}'

@@ -18,6 +18,7 @@ from gan_jax.data.preparation import audit
 from gan_jax.data.protocol import BadExample, Example, Spec, load
 from gan_jax.data.reading import DataSet, Stream, check_labels, read
 from gan_jax.errors import UserError
+from gan_jax.runtime import children
 
 Batches = Generator[Example, None, None]
 
@@ -111,7 +112,9 @@ class Pipeline:
         try:
             while True:
                 try:
-                    batch = next(iterator)
+                    # Grain starts workers when they are first asked.
+                    with children.starting():
+                        batch = next(iterator)
                 except BadExample:
                     raise self.all_bad() from None
                 yield batch
@@ -134,7 +137,7 @@ class Pipeline:
             flags.FLAGS.mark_as_parsed()
         return read.mp_prefetch(
             grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2),
-            worker_init_fn=without_device,
+            worker_init_fn=set_up_worker,
         )
 
     def all_bad(self) -> UserError:
@@ -176,10 +179,12 @@ def drawn(keys: jax.Array, stream: str, name: str, purpose: str, alike: bool) ->
     return rng.split_each(keys, f'{purpose} {stream if alike else name}')
 
 
-def without_device(worker: int, workers: int) -> None:
-    """Keep a worker process away from accelerators: it only reads."""
+def set_up_worker(worker: int, workers: int) -> None:
+    """Keep a worker process away from accelerators and signals: it only reads."""
     del worker, workers
     os.environ['JAX_PLATFORMS'] = 'cpu'
+    children.ignore_signals()
+    children.end_with_parent()
 
 
 def finished(spec: Spec, config: Mapping[str, Any], height: int | None = None) -> Spec:

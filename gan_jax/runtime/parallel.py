@@ -42,8 +42,8 @@ CLUSTERS = {
 
 def start(
     coordinator: str | None = None, processes: int | None = None, process: int | None = None
-) -> None:
-    """Join the processes of a run, before anything touches a device.
+) -> bool:
+    """Join the processes of a run, before anything touches a device; return whether there are any.
 
     Without arguments the run is one process, unless SLURM, Open MPI or a TPU pod says otherwise;
     with them this is process `process` of `processes`, and `coordinator` is 'host:port' of
@@ -59,7 +59,7 @@ def start(
                         f'{", ".join("--" + name for name in given)}')  # fmt: skip
     found = any(os.environ.get(name, '') not in one for name, one in CLUSTERS.items())
     if missing and not found:
-        return
+        return False
     if coordinator is not None and not ADDRESS.fullmatch(coordinator):
         raise UserError(
             f'coordinator={coordinator!r} is not allowed: write host:port, such as 10.0.0.1:1234'
@@ -71,6 +71,7 @@ def start(
         jax.distributed.initialize(coordinator, processes, process)
     except (RuntimeError, ValueError) as error:
         raise UserError(f'cannot join the processes: {str(error).splitlines()[0]}') from error
+    return True
 
 
 def is_main_process() -> bool:

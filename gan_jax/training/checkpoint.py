@@ -19,11 +19,14 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 from gan_jax import documents
 from gan_jax.core.state import digest
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
 
 log = logging.getLogger('gan_jax')
 
 # What is written beside what a caller saves.
 META = {'step': (int, None), 'shapes': {str: str}, 'arrays': (str, None), 'digest': str}
+# The name of a checkpoint, before its step, that is being replaced.
+REPLACED = 'replaced-'
 
 
 class Checkpoints:
@@ -57,10 +60,15 @@ class Checkpoints:
             )
         self.best = best
         self.folder = folder
+        self.failed = False
+        if not read_only:
+            self._restore_replaced()
         self.manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policy.AnyPreservationPolicy(rules),
+                # without it the scores would not be on disk for a resumed run
+                best_fn=(lambda scores: scores[best]) if best else None,
                 create=not read_only,
                 read_only=read_only,
             ),
@@ -70,6 +78,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if self.failed:
+            return  # Orbax would wait for ever for threads that have died
         try:
             with self._writing():
                 self.manager.close()
@@ -117,6 +127,7 @@ class Checkpoints:
         except (OSError, ValueError, RuntimeError) as error:
             code = re.search(r"os_error_code='(\d+)'", str(error))
             reason = os.strerror(int(code[1])) if code else _line(error)
+            self.failed = True
             raise UserError(
                 f'no checkpoint can be written in {self.folder}: {reason}; those before are kept'
             ) from error
@@ -143,11 +154,41 @@ class Checkpoints:
 
     def set_aside(self, step: int) -> None:
         """Rename the checkpoints of later steps, which are damaged, out of the way of new ones."""
-        for later in (s for s in self.steps() if s > step):
-            aside = self.folder / f'damaged-{later}'
-            shutil.rmtree(aside, ignore_errors=True)
-            (self.folder / str(later)).rename(aside)
+        self._move({s: f'damaged-{s}' for s in self.steps() if s > step})
+
+    def save_again(
+        self, step: int, tree: Any, meta: dict[str, Any], scores: dict[str, float] | None = None
+    ) -> None:
+        """Replace the checkpoint of a step by another; the old one is kept until that is on disk.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        self._move({step: f'{REPLACED}{step}'})
+        self.save(step, tree, meta, scores)
+        self.wait()
+        if parallel.is_main_process():
+            shutil.rmtree(self.folder / f'{REPLACED}{step}', ignore_errors=True)
+
+    def _move(self, names: dict[int, str]) -> None:
+        """Rename the checkpoints of some steps, out of Orbax's sight."""
+        if parallel.is_main_process():
+            for step, name in names.items():
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+                (self.folder / str(step)).rename(self.folder / name)
+        parallel.barrier('checkpoints moved')
         self.manager.reload()
+
+    def _restore_replaced(self) -> None:
+        """Bring back a checkpoint whose replacement a kill prevented."""
+        if parallel.is_main_process():
+            for old in self.folder.glob(f'{REPLACED}*'):
+                place = self.folder / old.name.removeprefix(REPLACED)
+                if place.exists():
+                    shutil.rmtree(old, ignore_errors=True)
+                else:
+                    old.rename(place)
+        parallel.barrier('checkpoints restored')
 
     def _first(self, step: int | None, read: Callable[[int], Any]) -> tuple[int, Any]:
         """Return (step, what `read` gives) of one step, or of the newest that `read` can read."""

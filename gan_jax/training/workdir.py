@@ -1,4 +1,4 @@
-"""A run's folder: its config, whether a run may go on in it, and leaving it at a signal."""
+"""A run's folder: its config, and whether a run may go on in it."""
 
 import importlib.metadata
 import json
@@ -7,7 +7,6 @@ import os
 import pathlib
 import platform
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,8 @@ import ml_collections
 from gan_jax import config as configs
 from gan_jax import documents, files
 from gan_jax.errors import UserError
+from gan_jax.runtime.signals import Interrupted
+from gan_jax.training import lock
 
 log = logging.getLogger('gan_jax')
 
@@ -35,42 +36,78 @@ CONFIG = {'algorithm': str, 'seed': int, 'batch_size': int, 'data': {'name': str
 PACKAGES = ('gan_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
 
 
-class Interrupted(Exception):
-    """Stop a run that a signal ended; everything is saved."""
+@contextmanager
+def opened(
+    workdir: pathlib.Path, config: Any, about: Callable[[], dict[str, Any]], begun: bool
+) -> Iterator[None]:
+    """Hold a run's folder, which `check_workdir` allows, as the one process that writes to it.
 
-    def __init__(self, signum: int, message: str):
-        super().__init__(message)
-        self.signum = signum
+    begun: whether there was a run in it at that check. A folder that was made here, and in which
+    nothing was saved before a signal, is taken away.
+
+    Raises:
+      UserError: the folder cannot be written, or another process trains in it.
+    """
+    with writing(workdir):
+        new = not workdir.exists()
+        workdir.mkdir(parents=True, exist_ok=True)
+        with lock.held(workdir):
+            try:
+                if holds_run(workdir) != begun:
+                    check_workdir(workdir, config, about)  # another process came first
+                _write(workdir, config, about())
+                yield
+            except Interrupted:
+                if new and not steps(workdir):
+                    shutil.rmtree(workdir, ignore_errors=True)
+                raise
 
 
-def open_workdir(
-    workdir: pathlib.Path, config: Any, about: Callable[[], dict[str, Any]] = dict
-) -> pathlib.Path:
-    """Make a run's folder, or check that the run in it has the same config and the same data.
+def steps(workdir: pathlib.Path) -> list[int]:
+    """Return the steps of the checkpoints in a run's folder that are complete, in order."""
+    folder = workdir / 'checkpoints'
+    return sorted(int(p.name) for p in folder.glob('*') if p.name.isdigit())
+
+
+def saved(workdir: pathlib.Path) -> str:
+    """Return what is kept of a run that ends here and now, and how to go on, in one line."""
+    there = steps(workdir)
+    if not there:
+        return f'nothing was saved in {workdir} yet; the same command begins anew'
+    return (
+        f'everything up to step {there[-1]} is saved in {workdir}; '
+        'the same command goes on from there'
+    )
+
+
+def _write(workdir: pathlib.Path, config: Any, about: dict[str, Any]) -> None:
+    """Write what a run's folder says of the run, where it does not say so already."""
+    there = holds_run(workdir)
+    new = {'run.json': {'format': FORMAT, **about}, 'config.json': as_json(config)}
+    for name, content in new.items():
+        if not there or documents.read(workdir / name) != content:
+            write_json(workdir / name, content)
+
+
+def check_workdir(workdir: pathlib.Path, config: Any, about: Callable[[], dict[str, Any]]) -> None:
+    """Refuse a folder that holds a run of another config or of other data.
 
     Keys that do not change what is learnt may differ, with a warning. `about` tells, as JSON, the
     run's phases and its data's length, fields, classes and digest; it may have to read the data.
 
     Raises:
-      UserError: the folder cannot be written, or holds a run of another config, of other phases, of
-        other data, or of an older version.
+      UserError: the folder holds a run of another config, of other phases, of other data, or of an
+        older version.
     """
-    path, there = workdir / 'config.json', holds_run(workdir)
-    with writing(workdir):
-        workdir.mkdir(parents=True, exist_ok=True)
-        if there:
-            _compare(workdir, read_config(workdir), config)
-        run = {'format': FORMAT, **about()}
-        if there:
-            old = documents.read(workdir / 'run.json', RUN)
-            _compare_data(workdir, old.get('data', {}), run.get('data', {}))
-            _compare_phases(workdir, old.get('phases', []), run.get('phases', []))
-            _compare_machines(old.get('machine', {}), run.get('machine', {}))
-        new = ((workdir / 'run.json', run), (path, as_json(config)))
-        for file, content in new:
-            if not there or documents.read(file) != content:
-                write_json(file, content)
-    return workdir
+    there = holds_run(workdir)
+    if there:
+        _compare(workdir, read_config(workdir), config)
+    run = about()
+    if there:
+        old = documents.read(workdir / 'run.json', RUN)
+        _compare_data(workdir, old.get('data', {}), run.get('data', {}))
+        _compare_phases(workdir, old.get('phases', []), run.get('phases', []))
+        _compare_machines(old.get('machine', {}), run.get('machine', {}))
 
 
 @contextmanager
@@ -200,50 +237,6 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     """Write a JSON file in one step."""
     with files.replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + '\n', 'utf-8')
-
-
-class AtOnce(Exception):
-    """Leave what can be left out, since a signal came."""
-
-
-class Stop:
-    """Hold the signal that came, 0 for none; calling it returns that."""
-
-    def __init__(self) -> None:
-        self.signum = 0
-        self.raises = False
-
-    def __call__(self) -> int:
-        return self.signum
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Raise AtOnce inside this block as soon as a signal comes."""
-        self.raises = True
-        try:
-            yield
-        finally:
-            self.raises = False
-
-
-@contextmanager
-def stopping() -> Iterator[Stop]:
-    """Turn the first SIGINT or SIGTERM into a flag; a second one acts as usual."""
-    stop = Stop()
-
-    def note(signum, frame):
-        stop.signum = signum
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if stop.raises:
-            raise AtOnce
-
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def versions() -> dict[str, str]:

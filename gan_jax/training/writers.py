@@ -65,13 +65,17 @@ class JsonLines:
         """Open the file, made where it is missing. Half a line, left by a kill, is removed."""
         self.path = pathlib.Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._last = ''
         if self.path.exists() and not self.path.read_bytes().endswith(b'\n'):
             self.truncate()
         self._file = self.path.open('a', encoding='utf-8')
 
     def write_scalars(self, step: int, scalars: Scalars) -> None:
-        """Write the step and the scalars as one line."""
+        """Write the step and the scalars as one line, unless it is the last that is there."""
         line = json.dumps(plain({'step': step, **scalars}), allow_nan=False)
+        if line == self._last:
+            return  # an evaluation made up for, by a run that was killed before it had saved
+        self._last = line
         self._file.write(line + '\n')
         self._file.flush()
 
@@ -83,6 +87,7 @@ class JsonLines:
         lines = [line for line in read_lines(self.path) if line['step'] <= step]
         with files.replacing(self.path) as temporary:
             temporary.write_text(''.join(json.dumps(line) + '\n' for line in lines), 'utf-8')
+        self._last = json.dumps(lines[-1]) if lines else ''
         if hasattr(self, '_file'):
             # the open file is the one that was just replaced
             self._file.close()

@@ -5,11 +5,8 @@ import dataclasses
 import functools
 import hashlib
 import json
-import multiprocessing
-import os
 import pathlib
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import process
@@ -25,6 +22,7 @@ from gan_jax.data.preparation.facts import FORM, JSON, Facts, Part, read_part
 from gan_jax.data.protocol import BadExample, in_order
 from gan_jax.errors import UserError
 from gan_jax.files import replacing
+from gan_jax.runtime import children
 
 CHUNK = 64
 PLAN = 'unfinished.json'
@@ -57,15 +55,7 @@ def open_in_worker(source: Any) -> None:
     """Give a worker process its source, and let it end with its parent, however that ends."""
     global _source
     _source = source
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-def end_with_parent() -> None:
-    """Wait for the parent process to end, and end this one."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    children.end_with_parent()
 
 
 def read_in_worker(keep: bool, span: tuple[int, int]) -> Part:
