@@ -21,7 +21,7 @@ class Half(Network):
 
     widths: tuple[int, ...] = field(keys.counts((), 'Channels of each convolution.'))
     hidden: tuple[int, ...] = field(keys.counts((32,), 'Units of each fully connected layer.'))
-    kernel: int = field(keys.count(3, 'Size of each kernel.'))
+    kernel: int = field(keys.count(3, 'Size of each kernel.', high=256))
     weight_init: str = 'glorot'
 
     def depth(self) -> int:

@@ -31,7 +31,7 @@ PADDING = keys.Key(
     'choice or count',
     "Padding of each layer; an int is torch's.",
     low=0,
-    high=keys.MOST,
+    high=256,
     choices=('SAME', 'VALID'),
     each=True,
 )
@@ -51,9 +51,11 @@ class Pyramid(Network):
 
     widths: tuple[int, ...] = field(keys.counts((64, 128, 256, 512), 'Channels of each layer.'))
     strides: int | tuple[int, ...] = field(
-        keys.count(2, 'Factor by which a layer changes the size.', each=True)
+        keys.count(2, 'Factor by which a layer changes the size.', high=256, each=True)
     )
-    kernel: int | tuple[int, ...] = field(keys.count(4, 'Size of the kernels.', each=True))
+    kernel: int | tuple[int, ...] = field(
+        keys.count(4, 'Size of the kernels.', high=256, each=True)
+    )
     padding: Padding | tuple[Padding, ...] = field(PADDING)
     hidden: tuple[int, ...] = field(
         keys.counts((), 'Fully connected layers between the vector and the convolutions.')

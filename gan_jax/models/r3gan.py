@@ -93,7 +93,7 @@ class Pyramid(Base):
         keys.counts((), 'Groups of the 3x3 convolutions of a stage; empty: of 16 channels each.')
     )
     expansion: int = field(keys.count(2, 'Factor of the width within a block.'))
-    kernel: int = field(keys.count(3, 'Size of the grouped kernels.'))
+    kernel: int = field(keys.count(3, 'Size of the grouped kernels.', high=256))
     embed: int = field(keys.count(64, "Length of the label's vector."))
 
     def doublings(self) -> int:
