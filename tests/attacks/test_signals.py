@@ -105,9 +105,8 @@ def reported(folder, step):
 
 
 def test_two_signals_in_a_row(count, tmp_path):
-    folder = tmp_path / 'run'
-
     def attack(i):
+        folder = tmp_path / str(i)  # one in which waiting for a step means that this run is there
         process = runs.start(folder, *runs.QUICK, '--config.duration=1000000st')
         runs.wait_for(process, folder, 100)
         process.send_signal(signal.SIGINT)
