@@ -28,13 +28,18 @@ def get_config():
     return config
 
 
-def complete(config):
-    """Fill in what was left open, from a look at the images."""
+def look(config):
+    """Fill in source, size and channels from a look at the images; return height and width."""
     seen = summary.summary(config.data.path, config.data.split)
     config.data.name = seen.name
     config.data.size = config.data.size or seen.size
     config.data.channels = config.data.channels or seen.channels
-    side = min(geometry.parse_size(config.data.size))
+    return geometry.parse_size(config.data.size)
+
+
+def complete(config):
+    """Fill in what was left open, from a look at the images."""
+    side = min(look(config))
     # The smallest image is 4 to 7 pixels; each doubling halves the number of channels.
     doublings = max(1, (side // 4).bit_length() - 1)
     widths = tuple(64 * 2**i for i in range(doublings))

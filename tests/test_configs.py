@@ -23,6 +23,10 @@ FILES = sorted((ROOT / 'configs').glob('*.py'))
 DATA = {
     **{name: source[:2] for name, source in SYSTEMS.items()},
     'dcgan_folder': ((64, 64, 3), 0),
+    'r3gan_cifar10': ((32, 32, 3), 10),
+    'r3gan_celeba': ((64, 64, 3), 0),
+    'r3gan_stackedmnist': ((28, 28, 3), 1000),
+    'r3gan_folder': ((64, 64, 3), 0),
     'cgan_mnist': ((28, 28, 1), 10),
     'mlp_digits': ((8, 8, 1), 10),
     **dict.fromkeys(('sngan_cifar10', 'wgangp_cifar10', 'biggan_cifar10'), ((32, 32, 3), 10)),
@@ -44,7 +48,7 @@ def built(path, pictures=''):
     """Return a config, its algorithm, and the shapes of its state and of one batch."""
     config = cli.load(path)
     config.devices = 1
-    if path.stem == 'dcgan_folder':
+    if path.stem.endswith('_folder'):
         config.data.path = str(pictures)
     cli.complete(path, config)
     configs.validate(config)
@@ -80,6 +84,32 @@ def test_a_config_says_how_it_is_run(path):
     assert command in module.__doc__
     assert f'`{path.stem}`' in (ROOT / 'README.md').read_text()
     assert f'\n| `{path.stem}` |' in (ROOT / 'docs' / 'results.md').read_text()
+
+
+@pytest.mark.parametrize(('size', 'gamma'), [('64', 2.0), ('256', 150.0), ('64x256', 17.3205)])
+def test_gamma_follows_from_the_size_of_the_images(size, gamma, pictures, capsys):
+    path = ROOT / 'configs' / 'r3gan_folder.py'
+    config = cli.load(path)
+    config.data.update({'path': str(pictures), 'size': size})
+    cli.complete(path, config)
+    for name in ('r1', 'r2'):
+        assert config.terms[name].weight.first == pytest.approx(gamma)
+        assert config.terms[name].weight.final == pytest.approx(gamma / 10)
+    assert capsys.readouterr().out.startswith(f'gamma {gamma:.3g}, falling to {gamma / 10:.3g}')
+    config.terms.r1.weight.first = 1.0
+    cli.complete(path, config)
+    assert config.terms.r2.weight.first == 1.0 and not capsys.readouterr().out
+
+
+def test_one_key_of_r3gan_sets_what_belongs_together():
+    config = cli.load(ROOT / 'configs' / 'r3gan_cifar10.py')
+    config.update_from_flattened_dict(
+        {'model.g.size': 'S', 'optim.g.lr.stop': '9kimg', 'terms.r1.weight.first': 0.5}
+    )
+    config = configs.settled(config)
+    stops = (config.optim.d.b2, config.terms.r2.weight, config.terms.ada.p, config.ema.half_life)
+    assert config.model.d.size == 'S' and {node.stop for node in stops} == {'9kimg'}
+    assert config.terms.r2.weight.first == 0.5 and config.terms.r2.weight.final == 0.05
 
 
 def test_a_saved_config_is_the_config(tmp_path):

@@ -279,6 +279,22 @@ def test_idx_plain_and_packed(tmp_path):
         opened(name='idx', path=str(folder))
 
 
+def test_stacked_mnist_is_three_digits_and_their_number(tmp_path):
+    images = np.arange(4 * 2 * 3).reshape(4, 2, 3)
+    digits = np.asarray([7, 0, 2, 9])
+    files = {'train-images-idx3-ubyte': idx(images), 'train-labels-idx1-ubyte': idx(digits)}
+    keys = {'name': 'stacked_mnist', 'path': str(write(tmp_path, files)), 'stacks': 50}
+    source = opened(**keys)
+    assert len(source) == 50 and source.spec.shape == (2, 3, 3) and source.spec.num_classes == 1000
+    batch = source.batch(np.arange(50))
+    which = batch['image'][:, 0, 0] // 6
+    np.testing.assert_array_equal(batch['image'].transpose(0, 3, 1, 2), images[which])
+    np.testing.assert_array_equal(batch['label'], digits[which] @ [100, 10, 1])
+    assert len(set(batch['label'].tolist())) > 25
+    np.testing.assert_array_equal(opened(**keys)[7]['image'], source[7]['image'])
+    assert opened(**keys, labels='none').spec.num_classes == 0
+
+
 def cifar_files(raw: np.ndarray, numbers: list[int], kind: str) -> dict[str, bytes]:
     """Return the files of CIFAR-10's python or binary version."""
     if kind == 'binary':
@@ -408,7 +424,8 @@ def test_unknown_names_and_useless_keys():
     with pytest.raises(UserError, match=r"unknown data.name 'folde' .*'folder'"):
         opened(name='folde')
     assert set(config.names()) == {'array', 'cifar', 'digits', 'folder', 'hf', 'idx', 'pairs',
-                                   'points', 'prepared', 'sound', 'tfds', 'unpaired'}  # fmt: skip
+                                   'points', 'prepared', 'sound', 'stacked_mnist', 'tfds',
+                                   'unpaired'}  # fmt: skip
     with pytest.raises(UserError, match=r"config.data.split='test' means nothing to.*'digits'"):
         opened(name='digits', split='test')
     with pytest.raises(UserError, match=r"config.data.path='nope' does not exist"):

@@ -6,6 +6,7 @@ one does not see the other: twice the products at four times their rate. Where e
 own group there is nothing to multiply matrices of, and the taps are summed one by one.
 """
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -51,6 +52,8 @@ def depthwise(x: jax.Array, w: jax.Array, geometry: Geometry) -> jax.Array:
     return sum(rest, start=first)
 
 
+# Compiled as a part of what calls it; what is kept is its trace, of many small convolutions.
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def output(x: jax.Array, w: jax.Array, geometry: Geometry, groups: int) -> jax.Array:
     """Return y from (x, w) with w [kh, kw, in/groups, out]; group g makes the g-th part of out."""
     channels = x.shape[3]
