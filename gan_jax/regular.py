@@ -1,6 +1,7 @@
 """Regular files alone, read up to a bound: nothing else blocks a run or fills its memory."""
 
 import errno
+import functools
 import os
 import stat
 from io import BufferedReader
@@ -19,18 +20,15 @@ OTHERS = {
 }
 
 
-def check(path: Path) -> None:
-    """Raise OSError unless a path is a regular file, or a link to one."""
-    _check(os.stat(path), path)
-
-
-def open_regular(path: Path) -> BufferedReader:
+def open_regular(path: Path, empty: bool = False) -> BufferedReader:
     """Open a regular file, or a link to one, for reading.
 
+    empty: allow a file of size 0, which some of /proc have that go on for ever.
+
     Raises:
-      OSError: it cannot be opened, or is a FIFO, a socket, a device or a folder.
+      OSError: it cannot be opened, is empty, or is a FIFO, a socket, a device or a folder.
     """
-    return open(path, 'rb', opener=_opener)
+    return open(path, 'rb', opener=functools.partial(_opener, empty))
 
 
 def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
@@ -39,7 +37,7 @@ def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
     Raises:
       OSError: it cannot be read, is no regular file, or is larger.
     """
-    with open_regular(path) as file:
+    with open_regular(path, empty=True) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise OSError(errno.EFBIG, f'it is larger than {in_words(most)}', str(path))
@@ -59,20 +57,22 @@ def in_words(size: int) -> str:
     return f'{size >> 10 * power} {("bytes", "KiB", "MiB", "GiB", "TiB")[power]}'
 
 
-def _opener(path: str, flags: int) -> int:
+def _opener(empty: bool, path: str, flags: int) -> int:
     # first without opening it: to open some devices does something
-    _check(os.stat(path), path)
+    _check(os.stat(path), path, empty)
     # what may have taken its place since then does not block
     handle = os.open(path, flags | os.O_NONBLOCK)
     try:
-        _check(os.fstat(handle), path)
+        _check(os.fstat(handle), path, empty)
     except OSError:
         os.close(handle)
         raise
     return handle
 
 
-def _check(found: os.stat_result, path: Path) -> None:
+def _check(found: os.stat_result, path: Path, empty: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
         what = OTHERS.get(stat.S_IFMT(found.st_mode), 'something else')
         raise OSError(errno.EINVAL, f'it is {what}, not a regular file', str(path))
+    if not empty and not found.st_size:
+        raise OSError(errno.EINVAL, 'it is empty', str(path))

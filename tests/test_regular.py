@@ -71,7 +71,7 @@ def pictures(folder, n=3):
 @odd
 def test_what_is_no_regular_file_is_not_opened(tmp_path, what):
     ODD[what](tmp_path / 'x')
-    for read in (regular.check, regular.open_regular, regular.read_bytes):
+    for read in (regular.open_regular, regular.read_bytes):
         with pytest.raises(OSError, match=f'it is {what.strip()}, not a regular file'):
             read(tmp_path / 'x')
 
@@ -108,6 +108,8 @@ def test_reading_stops_at_a_bound_that_the_message_names(tmp_path):
 
 def test_a_file_of_proc_has_no_end_and_no_content():
     assert regular.read_bytes('/proc/self/mounts') == b''
+    with pytest.raises(OSError, match='it is empty'):
+        regular.open_regular('/proc/self/mounts')
 
 
 @odd

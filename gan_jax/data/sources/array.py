@@ -93,7 +93,7 @@ def read(path: pathlib.Path, column: str, labels: str) -> Found:
 def read_npy(path: pathlib.Path) -> np.ndarray:
     """Map a .npy file; raises UserError, and never unpickles."""
     try:
-        regular.check(path)
+        regular.open_regular(path).close()
         return np.load(path, mmap_mode='r', allow_pickle=False)
     # a damaged header fails in any of NumPy's readers
     except Exception as error:

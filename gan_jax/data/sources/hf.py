@@ -170,7 +170,7 @@ def check_files(path: pathlib.Path) -> None:
     """Raise UserError for what is no regular file below a folder: the library would hang."""
     for file in map(path.joinpath, stores.Folder(path).names) if path.is_dir() else (path,):
         try:
-            regular.check(file)
+            regular.open_regular(file, empty=True).close()
         except OSError as error:
             raise UserError(f'cannot read {file}: {error.strerror}') from None
 

@@ -24,7 +24,7 @@ def open_store(path: str) -> Store:
     if place.is_dir():
         return Folder(place)
     try:
-        regular.check(place)
+        regular.open_regular(place).close()
     except OSError as error:
         raise UserError(f"config.data.path='{path}' cannot be read: {error.strerror}") from None
     if place.name.lower().endswith(tars.SUFFIXES):

@@ -32,7 +32,8 @@ class Tar:
             self.data = self.unpacked.path if self.unpacked else path
             self.index()
         except ERRORS as error:
-            raise UserError(f'cannot read the archive {path}: {error}') from None
+            why = getattr(error, 'strerror', None) or error
+            raise UserError(f'cannot read the archive {path}: {why}') from None
         self.names = sorted(self.places, key=natural)
 
     def index(self) -> None:

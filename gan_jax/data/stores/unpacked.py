@@ -76,7 +76,7 @@ def clear_away() -> None:
     """Delete temporary files of processes that were killed."""
     for path in pathlib.Path(tempfile.gettempdir()).glob(f'{PREFIX}*{SUFFIX}'):
         # another user's, or gone by now
-        with contextlib.suppress(OSError), regular.open_regular(path) as file:
+        with contextlib.suppress(OSError), regular.open_regular(path, empty=True) as file:
             about = os.fstat(file.fileno())
             if about.st_uid == os.getuid() and time.time() - about.st_mtime > YOUNG_SECONDS:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -41,7 +41,8 @@ class Zip:
             with regular.open_regular(path) as file:
                 found = directory(path, file)
         except ERRORS as error:
-            raise UserError(f'cannot read the zip {path}: {error}') from None
+            why = getattr(error, 'strerror', None) or error
+            raise UserError(f'cannot read the zip {path}: {why}') from None
         for info in found:
             self.add(info)
         self.names = sorted(self.entries, key=natural)

@@ -35,7 +35,7 @@ class Network(NamedTuple):
 
 def sha256(path: pathlib.Path) -> str:
     """Return a file's digest as 64 hex digits."""
-    with regular.open_regular(path) as file:
+    with regular.open_regular(path, empty=True) as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
