@@ -12,8 +12,10 @@ from jax import lax
 from gan_jax.errors import UserError
 from gan_jax.nn import activations, conv, init, norm, resample
 from gan_jax.nn.conditioning import LabelPlane
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.dropout import Dropout
-from gan_jax.nn.reparametrise import equalised
+from gan_jax.nn.noise import Noise
+from gan_jax.nn.reparametrise import equalised, weight
 from gan_jax.runtime import parallel
 from gan_jax.runtime.cpu import contractions, tiles
 from gan_jax.runtime.cpu.geometry import Geometry
@@ -378,3 +380,23 @@ def test_unknown_names_are_refused_with_the_nearest(find, name, close):
     offered = f"unknown .* '{name}' .did you mean '{close}'.*; available: .*{close}"
     with pytest.raises(UserError, match=offered):
         find(name)
+
+
+def test_weight_norm_gives_each_filter_a_norm_of_its_own():
+    x = jax.random.normal(jax.random.key(1), (5, 4))
+    layer = Dense(3, reparametrise=weight)
+    y, variables = layer.init_with_output(jax.random.key(0), x)
+    params = variables['params']
+    np.testing.assert_allclose(y, x @ params['kernel'], rtol=1e-5)
+    changed = params | {'kernel': 7 * params['kernel'], 'kernel_norm': 2 * params['kernel_norm']}
+    np.testing.assert_allclose(layer.apply({'params': changed}, x), 2 * y, rtol=1e-5)
+
+
+def test_noise_is_of_each_example_and_of_training():
+    x = jnp.zeros((400, 10))
+    keys = jax.random.split(jax.random.key(0), 400)
+    layer = Noise(0.5, name='noise')
+    noisy = layer.apply({}, x, keys)
+    np.testing.assert_allclose((noisy.mean(), noisy.std()), (0, 0.5), atol=0.03)
+    np.testing.assert_allclose(layer.apply({}, x[:3], keys[7:10]), noisy[7:10], rtol=1e-6)
+    assert layer.apply({}, x, None) is x

@@ -35,11 +35,12 @@ def walk(config, grads=GRADS, images=None):
     return np.array(path)
 
 
-def adam(grads, lr, b1, b2, eps):
+def adam(grads, lr, b1, b2, eps, weight_decay=0.0):
     w, m, v, path = START, 0.0, 0.0, []
     for t, g in enumerate(grads, 1):
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
-        w = w - lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
+        step = (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
+        w = w - lr * (step + weight_decay * w)
         path.append(w)
     return np.array(path)
 
@@ -69,6 +70,20 @@ def test_adam(b1):
     np.testing.assert_allclose(got, adam(GRADS, 0.1, b1, 0.99, 1e-3), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize('weight_decay', [0.0, 0.5])
+def test_adamw_decays_the_parameters_and_not_the_gradient(weight_decay):
+    got = walk(node(name='adamw', lr=0.1, b1=0.5, b2=0.99, eps=1e-3, weight_decay=weight_decay))
+    expected = adam(GRADS, 0.1, 0.5, 0.99, 1e-3, weight_decay)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_weight_decay_may_follow_a_schedule():
+    images, decay = np.arange(6) * 20, path(0.5, 0.0)
+    got = walk(node(name='adamw', lr=0.1, b1=0.0, weight_decay=decay), 0 * GRADS, images)
+    shrunk = np.cumprod(1 - 0.1 * 0.5 * (1 - images / 100))
+    np.testing.assert_allclose(got, shrunk[:, None] * START, rtol=1e-5)
+
+
 @pytest.mark.parametrize(('rho', 'eps'), [(0.9, 1e-7), (0.99, 1e-8)])
 @pytest.mark.parametrize('decay', [0.0, 0.3])
 def test_rmsprop_of_keras_and_torch(rho, eps, decay):
@@ -84,7 +99,7 @@ def test_sgd_of_keras(momentum, nesterov, decay):
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize('name', ['adam', 'rmsprop', 'sgd'])
+@pytest.mark.parametrize('name', optim.OPTIMISERS)
 def test_clip_is_per_element_and_comes_first(name):
     big = 100.0 * GRADS
     clipped = walk(node(name=name, lr=0.1, clip=1.0), big)

@@ -31,6 +31,9 @@ GAME: dict[str, keys.Key] = {
     ),
     'reuse_z': keys.flag(False, 'The generator learns on the images that D has just seen.'),
     'n_critic': keys.count(1, 'Steps of the discriminator for each of the generator.'),
+    'g_weight': keys.value(
+        1.0, "Weight of the loss in the generator's; 0 where terms alone teach it.", low=0
+    ),
     'g_batch': keys.count(1, 'Fakes of a step of the generator for each real image of a batch.'),
 }
 KEYS: nodes.Keys = {
@@ -66,9 +69,10 @@ class GAN(Procedure):
     """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
 
     prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
-    g_batch: fakes of a g_step for each real image; data_classes: of the data, whether the networks
-    are told them or not; grid_size: rows and columns of the pictures; standing: batches of standing
-    statistics, see `core.standing`; field: what it imitates of the data.
+    g_weight: of the loss in g_step; g_batch: its fakes for each real image; data_classes: of the
+    data, whether networks are told them or not; grid_size: rows and columns of the pictures;
+    standing: batches of standing statistics, see `core.standing`; field: what it imitates of the
+    data.
     """
 
     generator: nn.Module
@@ -84,6 +88,7 @@ class GAN(Procedure):
     classes: int = 0
     data_classes: int = 0
     n_critic: int = 1
+    g_weight: values.Value = 1.0
     g_batch: int = 1
     reuse_z: bool = False
     ema: Ema = NO_EMA
@@ -123,7 +128,7 @@ class GAN(Procedure):
                 'd_real_accuracy': Mean.of(real.logits > self.loss.threshold),
                 'd_fake_accuracy': Mean.of(fake.logits <= self.loss.threshold),
             }
-            share, more = shares(self.terms, play, self._view(nets, play, keys), real, fake)
+            share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
             return losses.mean() + share, ({**nets, 'd': d}, metrics | more)
 
         key = rng.fold(key, 'd_step', state.step)
@@ -137,8 +142,9 @@ class GAN(Procedure):
             play, g = self.real_and_fake('g', nets, batch, keys, state)
             real, fake, _ = two_batches(self.discriminator, nets['d'], play)
             losses = self.loss.g(real.logits, fake.logits)
-            share, more = shares(self.terms, play, self._view(nets, play, keys), real, fake)
-            return losses.mean() + share, ({**nets, 'g': g}, {'g_loss': Mean.of(losses), **more})
+            share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
+            mean = values.at(self.g_weight, state) * losses.mean()
+            return mean + share, ({**nets, 'g': g}, {'g_loss': Mean.of(losses), **more})
 
         if self.g_batch > 1:  # each example several times in a row, to share neither key nor device
             batch = jax.tree.map(lambda x: jnp.repeat(x, self.g_batch, axis=0), batch)
@@ -269,7 +275,8 @@ class GAN(Procedure):
         shapes = jax.eval_shape(see, state.nets, batch)
         return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
-    def _view(self, nets: Any, play: Play, keys: jax.Array) -> View:
+    def view(self, nets: Any, play: Play, keys: jax.Array) -> View:
+        """Return the networks for terms to apply; keys: those that made the play."""
         return View(self.generator, self.discriminator, nets, play.keys, keys)
 
     def _label(self, label: jax.Array | None) -> jax.Array | None:
@@ -332,6 +339,7 @@ def build(config: Any, spec: Any) -> GAN:
         classes=config.model.classes,
         data_classes=spec.num_classes,
         n_critic=loss.n_critic,
+        g_weight=values.make(loss.g_weight, 'loss.g_weight'),
         g_batch=loss.g_batch,
         reuse_z=loss.reuse_z,
         ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),

@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
 
     logits: jax.Array
     features: Any = None
-    classes: jax.Array | None = None
+    classes: Any = None
     code: Any = None
 
 

@@ -59,6 +59,13 @@ def _adam(node: Mapping[str, Any]) -> list[optax.GradientTransformation]:
     return [moving(optax.scale_by_adam, **options), descend(node['lr'], node['decay'])]
 
 
+def _adamw(node: Mapping[str, Any]) -> list[optax.GradientTransformation]:
+    """Adam, and parameters that shrink by lr weight_decay an update (arXiv:1711.05101)."""
+    adam, rate = _adam(node)
+    decay = moving(optax.add_decayed_weights, weight_decay=node['weight_decay'])
+    return [adam, decay, rate]
+
+
 def _rmsprop(node: Mapping[str, Any]) -> list[optax.GradientTransformation]:
     """g / (sqrt(v) + eps) with v from 0 (Tieleman and Hinton 2012), as in Keras 2 and torch."""
 
@@ -80,16 +87,19 @@ def _sgd(node: Mapping[str, Any]) -> list[optax.GradientTransformation]:
 
 OPTIMISERS: dict[str, Callable[[Mapping[str, Any]], list[optax.GradientTransformation]]] = {
     'adam': _adam,
+    'adamw': _adamw,
     'rmsprop': _rmsprop,
     'sgd': _sgd,
 }
 
+ADAM = {
+    'b1': keys.value(0.5, "Decay rate of the gradient's average.", low=0, below=1),
+    'b2': keys.value(0.999, "Decay rate of the squared gradient's average.", low=0, below=1),
+    'eps': keys.number(1e-8, 'Added to the root.', above=0),
+}
 OWN: dict[str, dict[str, keys.Key]] = {
-    'adam': {
-        'b1': keys.value(0.5, "Decay rate of the gradient's average.", low=0, below=1),
-        'b2': keys.value(0.999, "Decay rate of the squared gradient's average.", low=0, below=1),
-        'eps': keys.number(1e-8, 'Added to the root.', above=0),
-    },
+    'adam': ADAM,
+    'adamw': {**ADAM, 'weight_decay': keys.value(0.01, 'Decay of all parameters.', low=0)},
     'rmsprop': {
         'rho': keys.value(0.9, 'Decay rate: 0.9 in Keras, 0.99 in torch.', low=0, below=1),
         'eps': keys.number(1e-8, 'Added to the root: 1e-7 in Keras.', above=0),

@@ -6,6 +6,7 @@ from typing import Any
 from gan_jax import discovery
 from gan_jax.core import keys, nodes
 from gan_jax.data import geometry
+from gan_jax.data.few_labels import few_labels
 from gan_jax.data.keys import GEOMETRY, PIPELINE
 from gan_jax.data.preparation import audit
 from gan_jax.errors import UserError
@@ -31,6 +32,8 @@ def count(config: Mapping[str, Any]) -> int:
     Raises:
       UserError: the data is not there.
     """
+    if config.get('labelled') and not config['unlabelled']:
+        return config['labelled']
     counted = getattr(module(config['name']), 'count', None)
     return counted(config) if counted else len(open_source(config))
 
@@ -75,4 +78,11 @@ def open_source(config: Mapping[str, Any]) -> Any:
             f'not read of {config.get("dataset") or config["path"]}: {", ".join(unread)}; '
             '--config.data.fields=all reads all that are numbers'
         )
+    if labelled := config.get('labelled'):
+        return few_labels(opened, labelled, config['labelled_draw'], config['unlabelled'])
     return opened
+
+
+def open_split(config: Mapping[str, Any], split: str) -> Any:
+    """Open another split of config.data, with all its labels; raises as `open_source` does."""
+    return open_source({**config, 'split': split, 'labelled': 0})

@@ -37,6 +37,11 @@ PIPELINE = {
     **ON_ERROR,
     **RANGE,
     'transforms': keys.text('', "Random ones of images: 'flip', 'crop:256', 'jitter:286,256'."),
+    'labelled': keys.count(
+        0, 'Examples that keep their label, as many of each class; 0 for all.', low=0
+    ),
+    'labelled_draw': keys.count(0, 'Which of the draws of labelled examples.', low=0),
+    'unlabelled': keys.flag(True, 'Whether the examples without their label come, too.'),
     'dequantise': keys.flag(False, 'Whether uniform noise of one level is added to images.'),
     'device_cache_mb': keys.count(
         1024, 'Sets of up to so many MiB live on the device.', low=0, learns=False

@@ -78,7 +78,9 @@ class Network(Base):
     )
 
     weight_norm: str = field(
-        keys.choice('none', tuple(WEIGHT_NORMS), 'Normalisation of all kernels (arXiv:1802.05957).')
+        keys.choice(
+            'none', tuple(WEIGHT_NORMS), 'Normalisation of kernels; see nn/reparametrise.py.'
+        )
     )
 
     def depth(self) -> int:

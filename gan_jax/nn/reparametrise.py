@@ -5,8 +5,11 @@ from collections.abc import Callable
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.core import spectral as vectors
+
+EPSILON = 1e-12
 
 # The layer, the name of the parameter in it, and the parameter [..., in, out].
 Reparametrisation = Callable[[nn.Module, str, jax.Array], jax.Array]
@@ -43,5 +46,20 @@ def spectral(layer: nn.Module, name: str, kernel: jax.Array) -> jax.Array:
     return kernel / vectors.sigma(kernel, found.value)
 
 
+def weight(layer: nn.Module, name: str, kernel: jax.Array) -> jax.Array:
+    """Give each filter a norm of its own (Salimans and Kingma 2016, arXiv:1602.07868).
+
+    The norms start as those of the parameter, so that the kernel is the parameter at first.
+    """
+    filters = kernel.reshape(-1, kernel.shape[-1])
+    norms = jnp.sqrt(jnp.square(filters).sum(axis=0) + EPSILON)
+    own = layer.param(f'{name}_norm', lambda key: norms)
+    return (filters * (own / norms)[None]).reshape(kernel.shape)
+
+
 # By the name in a config; None leaves it to the layer's init.
-WEIGHT_NORMS: dict[str, Reparametrisation | None] = {'none': None, 'spectral': spectral}
+WEIGHT_NORMS: dict[str, Reparametrisation | None] = {
+    'none': None,
+    'spectral': spectral,
+    'weight': weight,
+}

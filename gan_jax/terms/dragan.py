@@ -17,6 +17,8 @@ class Term(GradientPenalty):
     The noise is that of the authors' code.
     """
 
+    over_batch = True
+
     target: float = declare.field(
         declare.number(1.0, 'Norm that a gradient should have.', low=0, high=1_000_000)
     )

@@ -7,6 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import keys as declare
 from gan_jax.core import rng
 from gan_jax.core.game import Play, Verdict, View
 from gan_jax.core.state import Mean, Metrics
@@ -39,6 +40,36 @@ class GradientPenalty(Weighted):
         label = play.fake_label if self.on_fake else play.real_label
         keys = rng.split_each(play.keys, self.name)
         found = self.penalty(lambda x: view.d(x, label).logits, play.real, play.fake, keys)
+        return found, {self.name: Mean.of(found)}
+
+
+@dataclass(frozen=True)
+class FiniteDifference(Weighted):
+    """Penalise half the discriminator's squared slope in a random direction at some images.
+
+    on_fake: as of `GradientPenalty`.
+    """
+
+    per_example = True
+    on_fake: ClassVar[bool] = False
+
+    sigma: float = declare.field(
+        declare.number(0.01, "Size of the step, in the images' range.", above=0)
+    )
+
+    def loss(
+        self, play: Play, view: View, real: Verdict, fake: Verdict
+    ) -> tuple[jax.Array, Metrics]:
+        """Return the penalty of every example, [B]; dropout is that of the pass it compares."""
+        images, label, seen, draws = play.real, play.real_label, real, 'real'
+        if self.on_fake:
+            images, label, seen, draws = play.fake, play.fake_label, fake, 'fake'
+        keys = rng.split_each(play.keys, self.name)
+        noise = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
+        moved = jax.lax.stop_gradient(images) + self.sigma * noise
+        rise = view.d(moved, label, draws).logits - seen.logits
+        rise = rise.reshape(len(rise), -1).sum(axis=1)
+        found = 0.5 * jnp.square(rise / self.sigma)
         return found, {self.name: Mean.of(found)}
 
 

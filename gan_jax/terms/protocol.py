@@ -37,7 +37,7 @@ class Term:
     reads: what it needs of a verdict beside the logits.
     """
 
-    side: ClassVar[str] = 'd'
+    side = 'd'  # not annotated, so that it can be a key of a term
     per_example: ClassVar[bool] = False
     over_batch: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ()

@@ -121,7 +121,7 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
     extractor = protocol.extractor(node, inference.load)
     split = node.split or config.data.get('split', '')
     if node.split:
-        source = data.open_source({**config.data, 'split': split})
+        source = data.open_split(config.data, split)
     chosen = maker_options(makers, assignments(node.options, 'eval.options'), 'eval.options')
     measured = {}
     for name, maker in makers.items():

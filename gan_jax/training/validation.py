@@ -22,7 +22,7 @@ class Validation:
           UserError: it cannot be opened, or holds other examples than those of training.
         """
         config = run.config
-        source = data.open_source({**config.data, 'split': config.eval.split})
+        source = data.open_split(config.data, config.eval.split)
         there, here = (described(s.spec) for s in (source, run.source))
         if there != here:
             raise UserError(f'eval.split={config.eval.split!r} holds {there}, training {here}')

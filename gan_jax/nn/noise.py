@@ -1,0 +1,26 @@
+"""Gaussian noise on activations, drawn per example as the masks of dropout are."""
+
+import zlib
+
+import flax.linen as nn
+import jax
+
+
+class Noise(nn.Module):
+    """Add N(0, sigma) to x [B, ...] (as in Salimans et al. 2016, arXiv:1606.03498).
+
+    keys: per-example keys [B]; the noise of example i depends on keys[i] and on the module's path
+    alone. None turns the layer off.
+    """
+
+    sigma: float
+
+    def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
+        if keys is None or self.sigma == 0:
+            return x
+        layer = zlib.crc32('/'.join(self.path).encode())
+
+        def draw(key: jax.Array) -> jax.Array:
+            return jax.random.normal(jax.random.fold_in(key, layer), x.shape[1:], x.dtype)
+
+        return x + self.sigma * jax.vmap(draw)(keys)

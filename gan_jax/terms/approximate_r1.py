@@ -1,0 +1,14 @@
+"""R1 by a finite difference, without a second derivative (arXiv:2501.08316, section 3.4)."""
+
+from dataclasses import dataclass
+
+from gan_jax.terms.gradients import FiniteDifference
+
+
+@dataclass(frozen=True)
+class Term(FiniteDifference):
+    """Penalise (D(x + sigma n) - D(x))^2 / (2 sigma^2) at real images, n ~ N(0, 1).
+
+    Its mean over n is that of `r1` for small sigma, so that the weight is the same gamma; the
+    paper's (Lin et al. 2025) is weight / (2 sigma^2).
+    """
