@@ -254,3 +254,7 @@ def test_parts_of_a_model_come_from_any_file():
         models.node('dcgan', g={}, d='mlp.Critic')
     with pytest.raises(UserError, match=r"unknown key 'model\.d\.widths'; available: model\.d"):
         models.node('dcgan', g={}, d={'name': 'mlp.Discriminator', 'widths': (4,)})
+
+
+def test_a_block_of_layers_is_no_part_of_a_model():
+    assert {'r3gan.Generator', 'r3gan.Discriminator'} == set(models.networks('r3gan'))

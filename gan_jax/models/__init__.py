@@ -1,5 +1,6 @@
 """Networks: one file per architecture, found by name, built from the config's own keys."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +36,7 @@ def find(name: str) -> Any:
 
 
 def networks(file: str) -> dict[str, type[nn.Module]]:
-    """Return the networks that a model file defines, by 'file.Class'."""
+    """Return the networks that a model file defines, by 'file.Class': modules with a `shape`."""
     module = find(file)
     return {
         f'{file}.{name}': cls
@@ -44,6 +45,8 @@ def networks(file: str) -> dict[str, type[nn.Module]]:
         and issubclass(cls, nn.Module)
         and cls.__module__ == module.__name__
         and any('__call__' in vars(parent) for parent in cls.__mro__)
+        # what a block of layers is not told
+        and any(f.name == 'shape' for f in dataclasses.fields(cls))
     }
 
 

@@ -209,7 +209,7 @@ class ResidualDiscriminator(Residual, Heads):
     """
 
     halvings: int | None = field(
-        keys.Key(None, 'count', 'Blocks that halve the image; None for those of its size.', low=0)
+        keys.count(None, 'Blocks that halve the image; None for those of its size.', low=0)
     )
     pooling: str = field(
         keys.choice('sum', tuple(POOLING), 'How pixels of the last image become features.')
