@@ -87,19 +87,18 @@ def _places(inverse: jax.Array, height: int, width: int) -> tuple[jax.Array, jax
 def _bilinear(images: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
     """Return values of periodic images [B, H, W, C] at places [B, h, w].
 
-    All images are one table and all looks one gather, whose transpose is one scatter: on a CPU that
-    takes a third of the time of a scatter for each image and neighbour.
+    All images are one table: on a CPU the transpose of a look into it takes a third of the time of
+    a scatter that has the images as an axis.
     """
     b, height, width, channels = images.shape
-    start = (np.arange(b) * (height * width))[:, None, None]
+    table, start = images.reshape(-1, channels), (np.arange(b) * (height * width))[:, None, None]
     top, left = jnp.floor(rows), jnp.floor(columns)
     down, right = rows - top, columns - left
-    indices, weights = [], []
+    found = jnp.zeros((*rows.shape, channels), images.dtype)
     for i, row_weight in enumerate((1 - down, down)):
         for j, column_weight in enumerate((1 - right, right)):
-            row, column = top.astype(jnp.int32) + i, left.astype(jnp.int32) + j
-            indices.append(start + row % height * width + column % width)
-            weights.append(row_weight * column_weight)
-    table = images.reshape(-1, channels)
-    found = table.at[jnp.stack(indices)].get(mode='promise_in_bounds')
-    return (found * jnp.stack(weights)[..., None]).sum(0)
+            row = (top.astype(jnp.int32) + i) % height
+            column = (left.astype(jnp.int32) + j) % width
+            values = table.at[start + row * width + column].get(mode='promise_in_bounds')
+            found = found + values * (row_weight * column_weight)[..., None]
+    return found
