@@ -20,10 +20,6 @@ KERAS = KERAS | {'out_bias': True}
 
 # Systems without a config: generator's and discriminator's options.
 MORE = {
-    'dcgan_svhn': (
-        {**KERAS, 'widths': (512, 256, 128), 'kernel': 5, 'act': 'leaky_relu'},
-        {**KERAS, 'widths': (64, 128, 256), 'kernel': 5},
-    ),
     'dcgan_celeba28': (
         {
             **KERAS,
