@@ -23,6 +23,7 @@ from gan_jax.runtime import signals
 from gan_jax.runtime.signals import AtOnce
 from gan_jax.training import evaluation
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.loop import Loop
 from gan_jax.training.writers import read_lines
 
 
@@ -131,7 +132,7 @@ def test_a_kill_while_a_checkpoint_is_replaced_or_after_its_line_costs_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(evaluation.Evaluation, 'certificates', killed)
-        patch.setattr(train.Loop, '_signum', lambda self, _: signal.SIGTERM * (self.step == 20))
+        patch.setattr(Loop, '_signum', lambda self, _: signal.SIGTERM * (self.at.step == 20))
         with pytest.raises(signals.Interrupted, match='stopped at step 20'):
             train.train(config, tmp_path)
     with monkeypatch.context() as patch:

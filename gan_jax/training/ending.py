@@ -1,0 +1,52 @@
+"""What a finished or stopped run leaves beside its checkpoints: result.json and two pictures."""
+
+import logging
+import pathlib
+from typing import Any
+
+import jax
+
+from gan_jax import documents, pictures
+from gan_jax.core.state import TrainState, digest
+from gan_jax.errors import UserError
+from gan_jax.training import curves, writers
+from gan_jax.training.progress import Progress
+from gan_jax.training.workdir import versions, write_json
+
+log = logging.getLogger('gan_jax')
+
+SUMMARY = ('losses.png', 'progress.gif')
+
+
+def summary(workdir: pathlib.Path) -> None:
+    """Draw the curves and the animation of a run so far; a warning says where that fails."""
+    losses, progress = (workdir / name for name in SUMMARY)
+    try:
+        curves.loss_curves(workdir / 'metrics.jsonl', losses)
+        pictures.gif(pictures.files(workdir / 'samples'), progress)
+    except (OSError, UserError) as error:
+        log.warning('the summary of the run is not whole: %s', error)
+
+
+def result(workdir: pathlib.Path, state: TrainState, at: Progress) -> None:
+    """Write result.json, print the digest of a state on the host, and draw the summary.
+
+    What a run was for comes first: drawing may fail.
+    """
+    found: dict[str, Any] = {
+        'step': at.step,
+        'images': at.images,
+        'seconds': round(at.seconds, 3),
+        'metrics': at.scalars,
+        'digest': digest(state),
+        'versions': versions(),
+        'device': f'{jax.device_count()} x {jax.devices()[0].device_kind}',
+    }
+    path = workdir / 'result.json'
+    before = documents.read_or_none(path, {'digest': str})
+    new = not before or before['digest'] != found['digest']
+    if new:
+        write_json(path, writers.plain(found))
+    print(f'digest {found["digest"]}', flush=True)
+    if new or not all((workdir / name).exists() for name in SUMMARY):
+        summary(workdir)

@@ -1,0 +1,262 @@
+"""The loop: the side effects of training happen here. It knows only the Procedure protocol."""
+
+import logging
+import math
+import pathlib
+import time
+from contextlib import nullcontext
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax import kinds
+from gan_jax.algorithms.protocol import Phase, starts
+from gan_jax.core import rng
+from gan_jax.core.state import Metrics, TrainState, finite
+from gan_jax.runtime import parallel
+from gan_jax.runtime.profiler import Profile
+from gan_jax.runtime.signals import AtOnce, Interrupted, Stop
+from gan_jax.training import ending, inference, writers
+from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.opening import Parts
+from gan_jax.training.progress import Progress
+from gan_jax.training.run import PhaseRunner, Run
+from gan_jax.training.workdir import as_json, need_room, saved, versions, write_json
+
+log = logging.getLogger('gan_jax')
+
+
+class Loop:
+    """Carry a run through its phases."""
+
+    def __init__(
+        self,
+        run: Run,
+        parts: Parts,
+        workdir: pathlib.Path,
+        checkpoints: Checkpoints,
+        stopped: Stop,
+        profile: Profile,
+    ):
+        self.run, self.workdir, self.checkpoints, self.stopped = run, workdir, checkpoints, stopped
+        self.profile, self.parts = profile, parts
+        self.phases = run.algorithm.phases()
+        self.at = Progress()
+        try:
+            # Several processes meet in here, and stop together later.
+            with stopped.at_once() if jax.process_count() == 1 else nullcontext():
+                self.state = self._restore()
+        except AtOnce:
+            raise Interrupted(stopped(), f'stopped before any step: {saved(workdir)}') from None
+        self.grid, self.finite = jax.jit(run.algorithm.grid), jax.jit(finite)
+        self.began = time.monotonic() - self.at.seconds
+        self.last = (self.at.images, time.monotonic())
+
+    def train(self) -> TrainState:
+        """Train through the phases that are left; return the final state on the host."""
+        at = self.at
+        if at.images >= self.phases[-1].images and not at.owed:
+            print(f'finished: {self.workdir} has its {at.images} images, {at.step} steps')
+            return self._finish()
+        self.out = self._writers()
+        try:
+            if at.owed:
+                self._make_up()
+            for phase, start in zip(self.phases, starts(self.phases), strict=True):
+                if at.images == start < phase.images:
+                    self._enter(phase)
+                if at.images < phase.images:
+                    self._train(self.parts.open_phase(phase))
+        finally:
+            self.profile.close()
+            self.out.close()
+        return self._finish()
+
+    def _writers(self) -> writers.Writers:
+        """Return what the run reports to; of several processes one reports."""
+        if not parallel.is_main_process():
+            return writers.Writers(())
+        pairs = zip(self.phases, starts(self.phases), strict=True)
+        total = sum(max(0, -(-(p.images - start) // p.batch_size)) for p, start in pairs)
+        return writers.open_all(self.workdir, total=total, step=self.at.step)
+
+    def _restore(self) -> TrainState:
+        """Return the state of the newest sound checkpoint, or of a run that has seen nothing."""
+        key = rng.fold(self.run.key, 'init')
+        if not self.checkpoints.steps():
+            state = inference.with_frozen(self.run.init(key), self.run.algorithm.frozen())
+            return parallel.replicate(state, self.run.config.devices)
+        step, state, meta = self.checkpoints.restore(jax.eval_shape(self.run.init, key))
+        self.checkpoints.set_aside(step)
+        self.at = Progress.of(step, meta)
+        return parallel.replicate(state, self.run.config.devices)
+
+    def _enter(self, phase: Phase) -> None:
+        """Change the state as a phase asks for where it begins."""
+        enter = jax.jit(self.run.algorithm.enter, static_argnums=1)
+        self.state = parallel.replicate(enter(self.state, phase), self.run.config.devices)
+
+    def _train(self, runner: PhaseRunner) -> None:
+        """Train to the end of a phase."""
+        at, size = self.at, runner.phase.batch_size
+        metrics = runner.zero_metrics | at.metrics()
+        carry = parallel.replicate((self.state, metrics), self.run.config.devices)
+        if not at.step:
+            self._picture(runner)
+        batches: Any = runner.pipeline.batches(at.images)
+        try:
+            while at.images < runner.phase.images:
+                n = self._steps(runner.phase)
+                stacked = jax.tree.map(lambda *x: np.stack(x), *(next(batches) for _ in range(n)))
+                self.profile.at(at.step, carry)
+                carry = runner.program(carry, runner.constants, stacked)
+                at.step, at.images = at.step + n, at.images + n * size
+                carry = self._after(runner, carry)
+        finally:
+            batches.close()
+        self.state, at.means = carry[0], {}
+
+    def _steps(self, phase: Phase) -> int:
+        """Return how many steps the next call takes: as many as allowed until something is due."""
+        at = self.at
+        left: float = -(-(phase.images - at.images) // phase.batch_size)
+        for due in self.run.due.values():
+            left = min(left, due.steps_left(at.step, at.images, phase.batch_size))
+        return int(min(left, self.profile.steps_left(at.step), self.run.config.steps_per_call))
+
+    def _after(self, runner: PhaseRunner, carry: Any) -> Any:
+        """Do what is due after a step: log, show, save, stop. Return the carry to go on with."""
+        at, phase = self.at, runner.phase
+        self.out.advance(at.step)
+        at.fresh = False
+        self.state, metrics = carry
+        due = {k: e.due(at.step, at.images, phase.batch_size) for k, e in self.run.due.items()}
+        # Means and pictures of one phase are not those of the next.
+        ends = at.images >= phase.images
+        if due['log'] or ends:
+            self._log(metrics)
+            metrics = parallel.replicate(runner.zero_metrics, self.run.config.devices)
+        if due['sample'] or ends:
+            self._picture(runner)
+        if due['eval'] or ends:
+            self._evaluate(runner)
+        signum = self._signum(due['log'] or due['eval'] or ends)
+        if due['checkpoint'] or due['eval'] or ends or signum:
+            self._save(metrics)
+        if signum and (at.owed or at.images < self.phases[-1].images):
+            self._stop(signum)
+        return self.state, metrics
+
+    def _make_up(self) -> None:
+        """Do the evaluation that a signal left out at the step of the checkpoint.
+
+        The checkpoint is written anew, with the values: the best is chosen among all.
+        """
+        pairs = zip(self.phases, starts(self.phases), strict=True)
+        phase = next(p for p, start in pairs if start < self.at.images <= p.images)
+        self._evaluate(self.parts.open_phase(phase))
+        if signum := self._signum(True):
+            self._stop(signum)
+        self._save(self.at.metrics(), again=True)
+
+    def _signum(self, together: bool) -> int:
+        """Return the signal that came, if any; several processes agree where they come together."""
+        if jax.process_count() == 1:
+            return self.stopped()
+        return parallel.all_reduce_max(self.stopped()) if together else 0
+
+    def _log(self, metrics: Metrics) -> None:
+        """Write the means since the last log step; the host waits for the device here."""
+        means, at = jax.device_get(metrics), self.at
+        now = time.monotonic()
+        speed = (at.images - self.last[0]) / (now - self.last[1])
+        self.last, at.seconds = (at.images, now), now - self.began
+        values = {k: float(m.total / m.count) for k, m in means.items() if m.count}
+        self._check(values)
+        at.scalars |= values
+        report = {'images': at.images, 'seconds': round(at.seconds, 3)}
+        self.out.write_scalars(at.step, report | {'images_per_second': round(speed, 1)} | values)
+
+    def _evaluate(self, runner: PhaseRunner) -> None:
+        """Measure the averaged networks; write the values, and the certificates beside them."""
+        evaluation, validation, at = self.parts.evaluation, self.parts.validation, self.at
+        at.owed = False
+        if not (evaluation or validation):
+            return
+        try:
+            with self.stopped.at_once():
+                refined = self.run.algorithm.refine(self.state, runner.batches())
+                values = validation.means(refined) if validation else {}
+                certificates = (
+                    evaluation.certificates(self.state, at.step, refined) if evaluation else []
+                )
+        except AtOnce:
+            at.owed = True
+            self.out.say(f'the evaluation of step {at.step} is left for the next start')
+        at.owed = bool(parallel.all_reduce_max(at.owed))
+        if at.owed:
+            return
+        values |= {c['metric']: c['value'] for c in certificates}
+        at.scalars |= values
+        at.measured, at.fresh = list(values), True
+        self.out.write_scalars(at.step, {'images': at.images} | values)
+        if certificates and parallel.is_main_process():
+            path = self.workdir / 'evaluations' / f'{at.step}.json'
+            write_json(path, writers.plain(certificates))
+
+    def _check(self, values: dict[str, float]) -> None:
+        """Refuse to go on from numbers that are not finite; nothing of them is saved."""
+        if not all(map(math.isfinite, values.values())):
+            self.checkpoints.wait()
+            self.at.check(values, self.checkpoints.steps())
+
+    def _picture(self, runner: PhaseRunner) -> None:
+        """Write the sample grid."""
+        if not parallel.is_main_process():
+            return
+        key, step = rng.fold(self.run.key, 'sample'), self.at.step
+        field = self.run.spec.fields[self.run.spec.main]
+        kind = kinds.find(field.kind)
+        shown = kind.final(np.asarray(self.grid(self.state, key, runner.example)), field)
+        self.out.write_images(step, 'samples', kind.picture(shown, field))
+        kind.keep(self.workdir / 'samples' / str(step), shown, field)
+
+    def _save(self, metrics: Metrics, again: bool = False) -> None:
+        """Save the state, unless it or the means since the last log step are not finite."""
+        means, sound = jax.device_get((metrics, self.finite(self.state)))
+        self._check({k: float(m.total) for k, m in means.items()})
+        self._check({f'parameters of {k}': 0.0 if ok else math.nan for k, ok in sound.items()})
+        self.at.seconds = time.monotonic() - self.began
+        meta = self.at.meta(means) | {
+            'config': as_json(self.run.config),
+            'spec': {**self.run.source.spec.to_json(), 'size': len(self.run.source)},
+            'versions': versions(),
+        }
+        need_room(self.workdir, self.parts.size)
+        save = self.checkpoints.save_again if again else self.checkpoints.save
+        save(self.at.step, self.state, meta, self.at.comparable())
+
+    def _stop(self, signum: int) -> None:
+        """Leave a run that a signal ended, with everything on disk."""
+        self.checkpoints.wait()
+        if parallel.is_main_process():
+            ending.summary(self.workdir)
+        raise Interrupted(
+            signum,
+            f'stopped at step {self.at.step}, saved in {self.workdir}; '
+            'the same command goes on from there',
+        )
+
+    def _finish(self) -> TrainState:
+        """Write what a finished run leaves, and print its digest."""
+        state = jax.device_get(self.state)
+        self.checkpoints.wait()
+        best, there = self.run.config.checkpoint.best, self.at.scalars
+        if best and best not in there:
+            log.warning(
+                'checkpoint.best=%r was never measured; available: %s', best, ', '.join(there)
+            )
+        if parallel.is_main_process():
+            ending.result(self.workdir, state, self.at)
+        return state

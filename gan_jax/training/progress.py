@@ -1,0 +1,66 @@
+"""How far a run is, and what it measured last: what a checkpoint keeps beside the networks."""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax.numpy as jnp
+
+from gan_jax.core.state import Mean, Metrics
+from gan_jax.errors import UserError
+
+# What a checkpoint keeps of a Progress, under the same names.
+KEPT = ('images', 'seconds', 'scalars', 'means', 'owed', 'measured')
+
+
+@dataclasses.dataclass
+class Progress:
+    """Count steps, images and seconds, and hold the numbers that are shown and saved.
+
+    scalars: the last value of everything measured, by name; means: sums and counts since the last
+    log step; owed: whether a signal left out the evaluation of this step; measured: the scalars
+    that come of evaluations; fresh: whether they are of this step.
+    """
+
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    scalars: dict[str, float] = dataclasses.field(default_factory=dict)
+    means: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    owed: bool = False
+    measured: list[str] = dataclasses.field(default_factory=list)
+    fresh: bool = False
+
+    @classmethod
+    def of(cls, step: int, meta: dict[str, Any]) -> 'Progress':
+        """Return the progress that a checkpoint was saved with."""
+        return cls(step, **{name: meta[name] for name in KEPT if name in meta})
+
+    def meta(self, means: Metrics) -> dict[str, Any]:
+        """Return what a checkpoint keeps, with means that are on the host."""
+        kept = {name: getattr(self, name) for name in KEPT}
+        return kept | {'means': {k: [float(m.total), float(m.count)] for k, m in means.items()}}
+
+    def metrics(self) -> Metrics:
+        """Return the means since the last log step, to be gone on with."""
+        return {k: Mean(*map(jnp.float32, v)) for k, v in self.means.items()}
+
+    def comparable(self) -> dict[str, float]:
+        """Return the scalars by which checkpoints are compared.
+
+        A value of another step's networks would let this checkpoint pass for the best.
+        """
+        stale = () if self.fresh else self.measured
+        return {k: v for k, v in self.scalars.items() if k not in stale}
+
+    def check(self, values: dict[str, float], good: list[int]) -> None:
+        """Raise UserError where a number is not finite; `good` are the steps that are saved."""
+        bad = [k for k, v in values.items() if not math.isfinite(v)]
+        if not bad:
+            return
+        where = f'the newest good checkpoint is of step {good[-1]}' if good else 'none was saved'
+        last = ', '.join(f'{k} {v:.4g}' for k, v in self.scalars.items())
+        raise UserError(
+            f'{", ".join(bad)} not finite at step {self.step}; last values: {last or "none"}; '
+            f'{where}: a lower optim.*.lr or gradient clipping (optim.*.clip) may help'
+        )
