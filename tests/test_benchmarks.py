@@ -171,3 +171,17 @@ def test_throughput_prints_its_numbers_without_data():
     assert all(result[f'seconds_to_{name}'] >= 0 for name in names)
     rate = result['batch_size'] / result['seconds_per_step']
     assert result['images_per_second'] == pytest.approx(rate)
+
+
+def test_penalties_print_one_table():
+    options = '--config=configs/mlp_digits.py --size=4 --batch=4 --steps=1 --draws=2 --repeats=1'
+    done = subprocess.run(
+        [sys.executable, 'benchmarks/penalties.py', *options.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head, _, *rows = done.stdout.splitlines()
+    assert head.startswith('| penalty | sigma | step |') and len(rows) == 8
+    assert [row.split(' | ')[1] for row in rows[:4]] == ['exact', '0.1', '0.01', '0.001']

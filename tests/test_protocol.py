@@ -147,9 +147,22 @@ def test_what_a_term_reads_of_a_verdict_has_to_be_there():
 
 def test_one_linear_layer_of_the_last_features_for_each_head():
     algorithm = tiny(**{'model.d.auxiliary': 4, 'model.d.code': 3, 'model.d.logit_from': 'classes'})
-    shapes = algorithm.verdict_shapes()
+    shapes = algorithm.verdict_shapes
     assert [x.shape for x in shapes] == [(16,), (16, 32), (16, 4), (16, 3)]
     state = jax.eval_shape(algorithm.init, KEY)
     assert 'logit' not in state.nets['d'].params
     with pytest.raises(UserError, match=r"logit_from='classes' is not allowed with .*auxiliary=0"):
         tiny(**{'model.d.logit_from': 'classes'})
+
+
+def test_terms_of_both_players_and_slots_leave_the_other_net_as_it_is():
+    both = {'lecam': {}, 'orthogonal': {'side': 'both'}, 'mutual_information': {}}
+    algorithm = tiny(terms=both, **{'model.d.code': 12})
+    state = algorithm.init(KEY)
+    after_d, after_g = (
+        jax.jit(step)(state, batch(), KEY)[0] for step in (algorithm.d_step, algorithm.g_step)
+    )
+    chex.assert_trees_all_equal(after_d.nets['g'], state.nets['g'])
+    chex.assert_trees_all_equal(after_g.nets['d'], state.nets['d'])
+    chex.assert_trees_all_equal(after_g.aux, state.aux)
+    assert after_d.aux['lecam']['updates'] == 1

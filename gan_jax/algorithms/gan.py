@@ -1,5 +1,6 @@
 """The two-player game: any generator, discriminator, adversarial loss and terms."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, every_n_steps, update
 from gan_jax.errors import UserError
-from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
+from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, check_loss, two_batches
 from gan_jax.terms.protocol import Term, check_groups, settle, shares
 
 Batch = Mapping[str, jax.Array]
@@ -253,6 +254,7 @@ class GAN(Procedure):
         means = [term.validate(batch[self.field], batch, discriminate) for term in self.terms]
         return dict(item for found in means for item in found.items())
 
+    @functools.cached_property
     def verdict_shapes(self) -> Verdict:
         """Return the shapes of what the discriminator says of a batch of real examples."""
 
@@ -290,31 +292,14 @@ class GAN(Procedure):
 
 
 def check(config: Any) -> None:
-    """Refuse soft targets for a loss that has no targets, and terms that cannot be made.
+    """Refuse keys of the loss that contradict each other, and terms that cannot be made.
 
     config: resolved.
 
     Raises:
-      UserError: names loss.name and the losses that have targets, or the term.
+      UserError: names the key, or the term.
     """
-    loss = config.loss
-    hard = tuple(loss.real) == (1, 1) and tuple(loss.fake) == (0, 0) and not loss.flip
-    able = [name for name in losses.names() if losses.make(name).toward is not None]
-    if not hard and loss.name not in able:
-        raise UserError(
-            f"loss.name='{loss.name}' is not allowed where loss.real, loss.fake or loss.flip is "
-            f'set; available: {", ".join(able)}'
-        )
-    if loss.reuse_z and loss.g_batch > 1:
-        raise UserError(
-            f'loss.g_batch={loss.g_batch} is not allowed with loss.reuse_z: the discriminator has '
-            'seen one fake for each real image; available: 1'
-        )
-    if losses.make(loss.name).over_batch and config.accumulate > 1:
-        raise UserError(
-            f"accumulate={config.accumulate} is not allowed with loss.name='{loss.name}', whose "
-            'means are over the whole batch; available: 1'
-        )
+    check_loss(config.loss, config.accumulate)
     terms.build(config.terms)
 
 

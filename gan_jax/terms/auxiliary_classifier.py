@@ -31,7 +31,7 @@ class Term(Weighted):
                 f'terms.{self.name} needs a generator that is told the label: set model.classes '
                 'and take a conditional generator, such as cgan.Generator'
             )
-        found = game.verdict_shapes().classes.shape[-1]
+        found = game.verdict_shapes.classes.shape[-1]
         if found != game.classes:
             raise UserError(
                 f'terms.{self.name} needs model.d.auxiliary={game.classes}, the classes of the '

@@ -44,7 +44,7 @@ class Term(Weighted):
     def check(self, game: Any) -> None:
         """Refuse a discriminator that reads a code of another length, or no code at all."""
         super().check(game)
-        found = game.verdict_shapes().code.shape[-1]
+        found = game.verdict_shapes.code.shape[-1]
         if found != self.size:
             parts = ' + '.join(map(str, (*self.categories, self.continuous)))
             raise UserError(

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import rng
+from gan_jax.core import losses, rng
 from gan_jax.core.game import Play, Verdict, verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Net, apply
+from gan_jax.errors import UserError
 
 Verdicts = tuple[Verdict, Verdict, Net]
 
@@ -81,3 +82,30 @@ class Passes(NamedTuple):
 
 # The mean over one batch of both kinds is half the sum of the means over each.
 PASSES = {'two_batches': Passes(two_batches, 1.0), 'one_batch': Passes(one_batch, 0.5)}
+
+
+def check_loss(loss: Any, accumulate: int) -> None:
+    """Refuse soft targets where there are none, and what needs a batch or its fakes as they are.
+
+    loss: config.loss; accumulate: pieces that a batch is walked in.
+
+    Raises:
+      UserError: names the key, and what is allowed.
+    """
+    hard = tuple(loss.real) == (1, 1) and tuple(loss.fake) == (0, 0) and not loss.flip
+    able = [name for name in losses.names() if losses.make(name).toward is not None]
+    if not hard and loss.name not in able:
+        raise UserError(
+            f"loss.name='{loss.name}' is not allowed where loss.real, loss.fake or loss.flip is "
+            f'set; available: {", ".join(able)}'
+        )
+    if loss.reuse_z and loss.g_batch > 1:
+        raise UserError(
+            f'loss.g_batch={loss.g_batch} is not allowed with loss.reuse_z: the discriminator has '
+            'seen one fake for each real image; available: 1'
+        )
+    if losses.make(loss.name).over_batch and accumulate > 1:
+        raise UserError(
+            f"accumulate={accumulate} is not allowed with loss.name='{loss.name}', whose "
+            'means are over the whole batch; available: 1'
+        )

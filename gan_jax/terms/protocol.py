@@ -77,7 +77,7 @@ class Term:
 
     def _check_verdict(self, game: Any) -> None:
         """Refuse a discriminator that does not return what the term reads."""
-        verdict = game.verdict_shapes() if self.reads else None
+        verdict = game.verdict_shapes if self.reads else None
         for part in self.reads:
             if getattr(verdict, part) is None:
                 raise UserError(

@@ -30,7 +30,7 @@ class Term(Weighted):
     def check(self, game: Any) -> None:
         """Refuse data without labels, and another number of classes than the discriminator's."""
         super().check(game)
-        found = game.verdict_shapes().classes.shape[-1]
+        found = game.verdict_shapes.classes.shape[-1]
         if found != game.data_classes:
             raise UserError(
                 f'terms.{self.name} needs the {game.data_classes} classes of the data, but '
