@@ -53,7 +53,7 @@ def smooth(height, width, channels=1):
         ({'quarters': 2}, lambda x: x[::-1, ::-1]),
         ({'mirror': 1, 'quarters': 2}, lambda x: x[::-1]),
     ],
-    ids=str,
+    ids=['mirror', 'half turn', 'both'],
 )
 def test_mirrors_and_half_turns_of_any_shape(shape, drawn, expected):
     x = smooth(*shape)

@@ -13,7 +13,7 @@ import gan_jax
 from gan_jax import files, train
 from gan_jax.algorithms import gan
 from gan_jax.errors import UserError
-from gan_jax.training import workdir
+from gan_jax.training import ending, workdir
 
 
 @pytest.fixture(scope='module')
@@ -134,7 +134,7 @@ def test_without_any_picture_a_run_finishes_and_draws_when_it_can(run, caplog, m
     for name in ('losses.png', 'progress.gif'):
         (run / name).unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(train.pictures, 'files', lambda folder: [])
+        patch.setattr(ending.pictures, 'files', lambda folder: [])
         runs.trained(runs.small(), run)
     assert 'the summary of the run is not whole: no pictures to make' in caplog.text
     assert (run / 'losses.png').exists() and not (run / 'progress.gif').exists()

@@ -1,6 +1,6 @@
 """Every file of a run and of a prepared set, damaged in many ways: one line, or the right end.
 
-`python -m pytest -m slow -s tests/attacks/test_run_files.py` prints how many attacks ended how.
+`python -m pytest -m slow -s tests/attacks` prints how many attacks ended how.
 """
 
 import copy
