@@ -78,6 +78,8 @@ KINDS = {
         None,
         (22,),
     ),
+    # spectral norm and standing statistics; 10 classes
+    'biggan': ({'sample.standing': 2, 'loss.name': 'hinge', 'duration': '24st'}, None, (13,)),
     'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
     'streamed': ({'algorithm': 'two_domains', 'data.device_cache_mb': 0}, Unpaired, (9,)),
@@ -92,6 +94,13 @@ def config_of(kind):
     wanted = changes.pop('terms', {})
     config = runs.small(**changes)
     config.terms = wanted
+    if kind == 'biggan':
+        config.model = gan_jax.models.node(
+            'biggan',
+            classes=10,
+            g={'z_dim': 4, 'width': 2, 'shared': 3, 'attention': (8,)},
+            d={'width': 4, 'attention': (4,)},
+        )
     if kind == 'autoencoder':
         config.model = gan_jax.models.node(
             'autoencoder', encoder={'hidden': (8, 2)}, decoder={'hidden': (8,)}
