@@ -4,7 +4,8 @@ python launch.py --config=configs/ssgan_mnist.py
 
 D of the paper (noise, weight norm, ten classes and the fake) and G by feature matching, at half the
 widths and for 20 epochs in place of 300. The paper reports 99.07 % of the test set. Which labels
-are kept is --config.data.labelled_draw.
+are kept is --config.data.labelled_draw. Two CPU cores: 2 to 4 minutes; 97.4 to 97.6 % of the test
+set in three draws, where the labels alone give 76.7 % (fewlabels_mnist).
 """
 
 from gan_jax import config as configs
