@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import cli
+from gan_jax import config_file
 from gan_jax.data import synthetic
 from gan_jax.runtime import process as machine
 from gan_jax.training import measure
@@ -57,7 +57,7 @@ LINE = (
 def ours(name: str) -> measure.Stepper:
     """Return our side of a case."""
     path, changes, shape = CASES[name]
-    config = cli.load(pathlib.Path(path))
+    config = config_file.load(pathlib.Path(path))
     config.update_from_flattened_dict(changes)
     config.devices = 1
     return measure.Stepper(open_run(config, synthetic.like(config, shape)))

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import cli
+from gan_jax import config_file
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
 from gan_jax.nn import conv
@@ -160,7 +160,7 @@ def layers_of(paths: list[pathlib.Path], shape: str) -> dict[Layer, list[str]]:
     found: dict[Layer, list[str]] = {}
     for path in paths:
         try:
-            layers = walk(cli.load(path), shape or SHAPES.get(path.stem, ''))
+            layers = walk(config_file.load(path), shape or SHAPES.get(path.stem, ''))
         except UserError as error:
             print(f'not walked: {path.stem}: {error}')
             continue

@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import cli, terms
 from gan_jax import config as configs
+from gan_jax import config_file, terms
 from gan_jax.algorithms.protocol import Context
 from gan_jax.core import rng
 from gan_jax.data import image_spec
@@ -33,7 +33,7 @@ EXACT = {'r1': ('r1',), 'r1 + r2': ('r1', 'r2')}
 
 def game(path: str, size: int, batch: int) -> Any:
     """Return the game of a config, with a critic without normalisation and no terms."""
-    config = cli.load(pathlib.Path(path))
+    config = config_file.load(pathlib.Path(path))
     config.update({'batch_size': batch, 'devices': 1})
     config.model.d.norm = 'none'
     config.terms = {}

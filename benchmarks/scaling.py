@@ -21,7 +21,7 @@ os.environ['JAX_PLATFORMS'] = 'cpu'
 
 import jax
 
-from gan_jax import cli
+from gan_jax import config_file
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
 from gan_jax.training import measure
@@ -70,14 +70,14 @@ def compiled(config: Any, devices: int, per_device: int, shape: str) -> tuple[fl
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--config', default=cli.DEFAULT)
+    parser.add_argument('--config', default=config_file.DEFAULT)
     parser.add_argument('--shape', default='')
     parser.add_argument('--per_device', type=int, default=8)
     parser.add_argument('--devices', default='1,2,4,8')
     args = parser.parse_args()
     numbers = [int(n) for n in args.devices.split(',')]
     jax.config.update('jax_num_cpu_devices', max(numbers))
-    config = cli.load(cli.config_path(args.config))
+    config = config_file.load(config_file.find(args.config))
     print(f'{"devices":>7} {"batch":>6} {"MFLOP per device":>17} {"gradient all-reduces":>21} '
           f'{"bytes":>22} {"others":>7} {"statistics":>11}')  # fmt: skip
     for n in numbers:

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from gan_jax import cli, terms
+from gan_jax import config_file, terms
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
 from gan_jax.runtime import process
@@ -35,7 +35,7 @@ def node(term: str) -> dict[str, Any]:
 
 def stepper(path: str, shape: str, batch_size: int, term: str) -> measure.Stepper:
     """Return the steps of a config with a term."""
-    config = cli.load(pathlib.Path(path))
+    config = config_file.load(pathlib.Path(path))
     config.update({'devices': 1, 'steps_per_call': 1})
     config.batch_size = batch_size or config.batch_size
     config.terms = node(term)

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import cli, models
 from gan_jax import config as configs
+from gan_jax import config_file, models
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
@@ -140,17 +140,17 @@ def test_collectives_are_read_from_hlo():
 
 
 def test_a_walk_finds_the_convolutions_of_a_step():
-    found = layers.walk(cli.load(ROOT / 'configs' / 'dcgan_quickdraw.py'), '28x28x1')
+    found = layers.walk(config_file.load(ROOT / 'configs' / 'dcgan_quickdraw.py'), '28x28x1')
     # the layer that once took a minute; D sees real and fake images as one batch, G's step fakes
     small = {str(c) for c in found if c.size == (4, 4)}
     assert small == {f'conv 5x5/1 SAME 256->512 at {batch}x4x4' for batch in (128, 256)}
     assert {(c.inputs, c.outputs) for c in found if c.batch == 128} > {(64, 32), (8, 1)}
     assert len(found) == 4 + 2 * 4
-    assert not layers.walk(cli.load(ROOT / 'configs' / 'mlp_mnist.py'), '28x28x1')
+    assert not layers.walk(config_file.load(ROOT / 'configs' / 'mlp_mnist.py'), '28x28x1')
 
 
 def test_transposed_convolutions_are_walked_and_counted():
-    (stem, *_) = layers.walk(cli.load(ROOT / 'configs' / 'dcgan_cifar10.py'), '32x32x3')
+    (stem, *_) = layers.walk(config_file.load(ROOT / 'configs' / 'dcgan_cifar10.py'), '32x32x3')
     assert str(stem) == 'transposed 4x4/2 SAME 128->64 at 128x4x4'
     # rows: pixels of the smaller image; columns and terms: features, taps of all channels
     assert stem.product() == (128 * 4 * 4, 64, 4 * 4 * 128)

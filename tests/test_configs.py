@@ -11,8 +11,8 @@ from conftest import ROOT
 from test_models import SYSTEMS
 from test_steps import context
 
-from gan_jax import cli
 from gan_jax import config as configs
+from gan_jax import config_file
 from gan_jax.data import image_spec
 from gan_jax.errors import UserError
 from gan_jax.pictures import save_png
@@ -49,11 +49,11 @@ def pictures(tmp_path_factory):
 
 def built(path, pictures=''):
     """Return a config, its algorithm, and the shapes of its state and of one batch."""
-    config = cli.load(path)
+    config = config_file.load(path)
     config.devices = 1
     if path.stem.endswith('_folder'):
         config.data.path = str(pictures)
-    cli.complete(path, config)
+    config_file.complete(path, config)
     configs.validate(config)
     shape, classes = DATA.get(path.stem, ((28, 28, 1), 10))
     resolved = configs.resolve(config, 10_000)
@@ -92,20 +92,20 @@ def test_a_config_says_how_it_is_run(path):
 @pytest.mark.parametrize(('size', 'gamma'), [('64', 2.0), ('256', 150.0), ('64x256', 17.3205)])
 def test_gamma_follows_from_the_size_of_the_images(size, gamma, pictures, capsys):
     path = ROOT / 'configs' / 'r3gan_folder.py'
-    config = cli.load(path)
+    config = config_file.load(path)
     config.data.update({'path': str(pictures), 'size': size})
-    cli.complete(path, config)
+    config_file.complete(path, config)
     for name in ('r1', 'r2'):
         assert config.terms[name].weight.first == pytest.approx(gamma)
         assert config.terms[name].weight.final == pytest.approx(gamma / 10)
     assert capsys.readouterr().out.startswith(f'gamma {gamma:.3g}, falling to {gamma / 10:.3g}')
     config.terms.r1.weight.first = 1.0
-    cli.complete(path, config)
+    config_file.complete(path, config)
     assert config.terms.r2.weight.first == 1.0 and not capsys.readouterr().out
 
 
 def test_one_key_of_r3gan_sets_what_belongs_together():
-    config = cli.load(ROOT / 'configs' / 'r3gan_cifar10.py')
+    config = config_file.load(ROOT / 'configs' / 'r3gan_cifar10.py')
     config.update_from_flattened_dict(
         {'model.g.size': 'S', 'optim.g.lr.stop': '9kimg', 'terms.r1.weight.first': 0.5}
     )
@@ -119,7 +119,7 @@ def test_a_saved_config_is_the_config(tmp_path):
     from gan_jax.training.workdir import check_workdir, opened, read_config
 
     for path in FILES:
-        config = configs.settled(cli.load(path))
+        config = configs.settled(config_file.load(path))
         with opened(tmp_path / path.stem, config, dict, False):
             pass
         saved = read_config(tmp_path / path.stem)
@@ -153,6 +153,8 @@ def test_values_out_of_range_are_refused(key, value, message):
 
 
 def test_a_derived_config_loads_from_any_program(tmp_path):
-    code = 'import pathlib, sys; from gan_jax import cli; cli.load(pathlib.Path(sys.argv[1]))'
+    code = (
+        'import pathlib, sys; from gan_jax.config_file import load; load(pathlib.Path(sys.argv[1]))'
+    )
     config = str(ROOT / 'configs' / 'dcgan64_cifar10.py')
     subprocess.run([sys.executable, '-c', code, config], cwd=tmp_path, check=True)
