@@ -1,10 +1,10 @@
 """Dropout whose masks are drawn per example, and so do not depend on how a batch is divided."""
 
-import zlib
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from gan_jax.core import rng
 
 
 class Dropout(nn.Module):
@@ -19,9 +19,9 @@ class Dropout(nn.Module):
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
         if keys is None or self.rate == 0:
             return x
-        layer = zlib.crc32('/'.join(self.path).encode())
 
         def mask(key: jax.Array) -> jax.Array:
-            return jax.random.bernoulli(jax.random.fold_in(key, layer), 1 - self.rate, x.shape[1:])
+            return jax.random.bernoulli(key, 1 - self.rate, x.shape[1:])
 
-        return jnp.where(jax.vmap(mask)(keys), x / (1 - self.rate), 0)
+        masks = jax.vmap(mask)(rng.split_each(keys, '/'.join(self.path)))
+        return jnp.where(masks, x / (1 - self.rate), 0)

@@ -1,9 +1,9 @@
 """Gaussian noise on activations, drawn per example as the masks of dropout are."""
 
-import zlib
-
 import flax.linen as nn
 import jax
+
+from gan_jax.core import rng
 
 
 class Noise(nn.Module):
@@ -18,9 +18,8 @@ class Noise(nn.Module):
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
         if keys is None or self.sigma == 0:
             return x
-        layer = zlib.crc32('/'.join(self.path).encode())
 
         def draw(key: jax.Array) -> jax.Array:
-            return jax.random.normal(jax.random.fold_in(key, layer), x.shape[1:], x.dtype)
+            return jax.random.normal(key, x.shape[1:], x.dtype)
 
-        return x + self.sigma * jax.vmap(draw)(keys)
+        return x + self.sigma * jax.vmap(draw)(rng.split_each(keys, '/'.join(self.path)))
