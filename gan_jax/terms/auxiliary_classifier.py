@@ -1,6 +1,5 @@
 """ACGAN: D names the class of what it sees, and G makes images of theirs (arXiv:1610.09585)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,19 +8,17 @@ import jax
 from gan_jax.core.game import Play, Verdict, View
 from gan_jax.core.state import Metrics
 from gan_jax.errors import UserError
-from gan_jax.terms.classification import classified
-from gan_jax.terms.protocol import Discriminate, Weighted
+from gan_jax.terms.classification import Classifying, classified
 
 
 @dataclass(frozen=True)
-class Term(Weighted):
+class Term(Classifying):
     """Add the cross-entropy of D's classes: D's on real and fake images, G's on fake ones.
 
     Odena et al. 2017; the generator is told the label, the discriminator need not be.
     """
 
     side = 'both'
-    reads = ('classes',)
 
     def check(self, game: Any) -> None:
         """Refuse a generator without labels, and another number of classes than its own."""
@@ -31,7 +28,7 @@ class Term(Weighted):
                 f'terms.{self.name} needs a generator that is told the label: set model.classes '
                 'and take a conditional generator, such as cgan.Generator'
             )
-        found = game.verdict_shapes.classes.shape[-1]
+        found = self.told_apart(game)
         if found != game.classes:
             raise UserError(
                 f'terms.{self.name} needs model.d.auxiliary={game.classes}, the classes of the '
@@ -47,9 +44,3 @@ class Term(Weighted):
             return losses, metrics
         of_real, more = classified(real.classes, play.real_label, 'd_real_')
         return losses + of_real, metrics | more
-
-    def validate(
-        self, real: jax.Array, batch: Mapping[str, jax.Array], discriminate: Discriminate
-    ) -> Metrics:
-        """Return cross-entropy and accuracy of the discriminator's classes."""
-        return classified(discriminate(real, batch['label']).classes, batch['label'])[1]

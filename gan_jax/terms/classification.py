@@ -1,5 +1,7 @@
 """What terms that classify share: the cross-entropy of examples, of which some have no label."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -7,6 +9,29 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.core.state import Mean, Metrics
+from gan_jax.terms.protocol import Discriminate, Weighted
+
+
+@dataclass(frozen=True)
+class Classifying(Weighted):
+    """Read the classes of the discriminator, and measure them on the held-out split."""
+
+    reads = ('classes',)
+
+    def told_apart(self, game: Any) -> int:
+        """Return how many classes the discriminator tells apart."""
+        return game.verdict_shapes.classes.shape[-1]
+
+    def validate(
+        self, real: jax.Array, batch: Mapping[str, jax.Array], discriminate: Discriminate
+    ) -> Metrics:
+        """Return cross-entropy and accuracy of the discriminator's classes, where there are labels.
+
+        The means are over the labelled examples.
+        """
+        if 'label' not in batch:
+            return {}
+        return classified(discriminate(real, batch['label']).classes, batch['label'])[1]
 
 
 def classified(logits: Any, label: Any, prefix: str = '') -> tuple[jax.Array, Metrics]:

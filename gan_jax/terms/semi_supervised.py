@@ -1,6 +1,5 @@
 """Semi-supervised: D names the class of the few labelled images (arXiv:1606.03498, section 5)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +8,14 @@ import jax
 from gan_jax.core.game import Play, Verdict, View
 from gan_jax.core.state import Metrics
 from gan_jax.errors import UserError
-from gan_jax.terms.classification import classified
-from gan_jax.terms.protocol import Discriminate, Weighted
+from gan_jax.terms.classification import Classifying, classified
 
 # The stream of the labelled examples alone, which data.labelled makes.
 LABELLED = 'labelled'
 
 
 @dataclass(frozen=True)
-class Term(Weighted):
+class Term(Classifying):
     """Add the cross-entropy of D's classes on labelled real images (Salimans et al. 2016).
 
     With model.d.logit_from='classes' D tells K + 1 classes apart. Where data.labelled gives the
@@ -25,12 +23,10 @@ class Term(Weighted):
     batch count whose label is not -1, and the mean is over the whole batch.
     """
 
-    reads = ('classes',)
-
     def check(self, game: Any) -> None:
         """Refuse data without labels, and another number of classes than the discriminator's."""
         super().check(game)
-        found = game.verdict_shapes.classes.shape[-1]
+        found = self.told_apart(game)
         if found != game.data_classes:
             raise UserError(
                 f'terms.{self.name} needs the {game.data_classes} classes of the data, but '
@@ -47,11 +43,3 @@ class Term(Weighted):
             told = None if play.real_label is None else label
             real = view.d(play.batch[LABELLED], told, draws=LABELLED)
         return classified(real.classes, label, 'd_')
-
-    def validate(
-        self, real: jax.Array, batch: Mapping[str, jax.Array], discriminate: Discriminate
-    ) -> Metrics:
-        """Return cross-entropy and accuracy of the discriminator's classes."""
-        if 'label' not in batch:
-            return {}
-        return classified(discriminate(real, batch['label']).classes, batch['label'])[1]
