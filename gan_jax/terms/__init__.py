@@ -8,7 +8,7 @@ from gan_jax.core import keys, nodes, values
 from gan_jax.terms.protocol import Term
 
 # Modules that hold no term.
-SHARED = ('protocol', 'gradients', 'passes', 'classification')
+SHARED = ('protocol', 'gradients', 'passes', 'classification', 'augmenting')
 
 
 def names() -> list[str]:

@@ -6,19 +6,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.augment import ada, images_only
-from gan_jax.core import keys, rng, values
+from gan_jax.augment import ada
+from gan_jax.core import keys, values
 from gan_jax.core.game import Play, Verdict, View
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
+from gan_jax.terms.augmenting import Augmenting
 from gan_jax.terms.protocol import Slot
-from gan_jax.terms.protocol import Term as Base
 
 
 @dataclass(frozen=True)
-class Term(Base):
+class Term(Augmenting):
     """Augment what both players see with a probability p, by how far D overfits.
 
     With a `target` (the paper's is 0.6) p starts at a number, rises while the mean of sign(D(real))
@@ -67,7 +67,6 @@ class Term(Base):
           UserError: names the shape, or what is missing or does not go together.
         """
         super().check(game)
-        images_only(self.name, game.shape)
         if not self.target and self.p == 0:
             raise UserError(
                 f'terms.{self.name} has neither a target, such as terms.{self.name}.target=0.6, '
@@ -100,17 +99,9 @@ class Term(Base):
         kept = self.slot(state)
         return jnp.asarray(kept['p'] if kept else values.at(self.p, state), jnp.float32)
 
-    def see(self, play: Play) -> Play:
-        """Return the images with augmentations of their own."""
-        p = self.probability(play.state)
-        real, fake = (
-            self.augment(images, rng.split_each(play.keys, f'ada {kind}'), p)
-            for kind, images in (('real', play.real), ('fake', play.fake))
-        )
-        return play._replace(real=real, fake=fake)
-
-    def augment(self, images: jax.Array, keys: jax.Array, p: jax.Array) -> jax.Array:
-        """Return images [B, H, W, C] augmented by per-example keys [B] with probability p."""
+    def augment(self, images: jax.Array, keys: jax.Array, state: TrainState) -> jax.Array:
+        """Return images [B, H, W, C] augmented by per-example keys [B] with a state's p."""
+        p = self.probability(state)
 
         def changed(images: jax.Array) -> jax.Array:
             drawn = jax.vmap(lambda key: ada.draw(key, p, self.shares))(keys)

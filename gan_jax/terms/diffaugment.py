@@ -5,15 +5,15 @@ from typing import Any
 
 import jax
 
-from gan_jax.augment import diffaugment, images_only
+from gan_jax.augment import diffaugment
 from gan_jax.core import keys, rng
-from gan_jax.core.game import Play
+from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError
-from gan_jax.terms.protocol import Term as Base
+from gan_jax.terms.augmenting import Augmenting
 
 
 @dataclass(frozen=True)
-class Term(Base):
+class Term(Augmenting):
     """Augment every real and generated image anew, in a way that gradients pass through.
 
     Penalties see augmented images too: R1 is of the gradient at them.
@@ -34,21 +34,13 @@ class Term(Base):
           UserError: names the shape, or the policy and what it may hold.
         """
         super().check(game)
-        images_only(self.name, game.shape)
         if not self.policy:
             allowed = ', '.join(diffaugment.AUGMENTATIONS)
             raise UserError(f'terms.{self.name}.policy=() is not allowed: take some of {allowed}')
 
-    def see(self, play: Play) -> Play:
-        """Return the images with augmentations of their own."""
-        real, fake = (
-            self.augment(images, rng.split_each(play.keys, f'diffaugment {kind}'))
-            for kind, images in (('real', play.real), ('fake', play.fake))
-        )
-        return play._replace(real=real, fake=fake)
-
-    def augment(self, images: jax.Array, keys: jax.Array) -> jax.Array:
+    def augment(self, images: jax.Array, keys: jax.Array, state: TrainState) -> jax.Array:
         """Return images [B, H, W, C] augmented by per-example keys [B]."""
+        del state
 
         def one(image: jax.Array, key: jax.Array) -> jax.Array:
             for name in self.policy:
