@@ -9,9 +9,7 @@ from gan_jax.data.labels import UNKNOWN
 from gan_jax.data.order import order
 from gan_jax.data.protocol import BadExample, Example, Subset, load, name_of
 from gan_jax.errors import UserError
-
-# The stream of the labelled examples alone, beside that of all examples.
-LABELLED = 'labelled'
+from gan_jax.kinds.label import LABELLED
 
 
 class FewLabels:

@@ -2,6 +2,9 @@
 
 from gan_jax.kinds import Kind
 
+# The stream of the labelled examples alone, beside that of all examples.
+LABELLED = 'labelled'
+
 
 class Label(Kind):
     """Pass on class numbers int32 [B]."""

@@ -8,10 +8,8 @@ import jax
 from gan_jax.core.game import Play, Verdict, View
 from gan_jax.core.state import Metrics
 from gan_jax.errors import UserError
+from gan_jax.kinds.label import LABELLED
 from gan_jax.terms.classification import Classifying, classified
-
-# The stream of the labelled examples alone, which data.labelled makes.
-LABELLED = 'labelled'
 
 
 @dataclass(frozen=True)
