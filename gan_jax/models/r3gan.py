@@ -28,10 +28,10 @@ from gan_jax.nn import resample
 from gan_jax.nn.conditioning import LabelVector
 from gan_jax.nn.conv import Conv, Initializer
 from gan_jax.nn.dense import Dense
-from gan_jax.nn.network import Base, each
+from gan_jax.nn.network import each
+from gan_jax.nn.stages import Staged
 
-# Sides of the smallest image, [1, 2, 1] convolved with [1, 1], and the slope of the activation.
-SMALLEST = range(4, 8)
+# [1, 2, 1] convolved with [1, 1], and the slope of the activation.
 TAPS = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
@@ -79,8 +79,10 @@ class Block(nn.Module):
         return x + last(y)
 
 
-class Pyramid(Base):
-    """The options of both networks; stages are counted from the smallest image on."""
+class Pyramid(Staged):
+    """The options of both networks."""
+
+    FAMILY = 'an R3GAN'
 
     size: str = field(keys.choice('L', tuple(SIZES), "Width and depth; L is the paper's."))
     widths: tuple[int, ...] = field(
@@ -95,19 +97,6 @@ class Pyramid(Base):
     expansion: int = field(keys.count(2, 'Factor of the width within a block.'))
     kernel: int = field(keys.count(3, 'Size of the grouped kernels.', high=256))
     embed: int = field(keys.count(64, "Length of the label's vector."))
-
-    def doublings(self) -> int:
-        """Return how often the size doubles, -1 where no image of a few pixels leads to it."""
-        for n in range(max(self.shape[:2]).bit_length()):
-            whole = all(s % 2**n == 0 for s in self.shape[:2])
-            if whole and min(self.shape[:2]) // 2**n in SMALLEST:
-                return n
-        return -1
-
-    def smallest(self) -> tuple[int, int]:
-        """Return height and width of the first stage's images."""
-        height, width = (s // 2 ** self.doublings() for s in self.shape[:2])
-        return height, width
 
     def stages(self) -> list[tuple[int, int, int]]:
         """Return width, number of blocks and groups of each stage.
@@ -126,11 +115,7 @@ class Pyramid(Base):
     def check(self) -> None:
         """Raise UserError where the options do not make a network for `shape`."""
         errors.choose(SIZES, self.size, 'size')
-        if self.doublings() < 0:
-            raise UserError(
-                f'size {self.shape[0]}x{self.shape[1]}: an R3GAN doubles images whose shorter side '
-                'is 4 to 7; allowed: 32, 64, 128 and the like, 28, 48, 80, 64x96'
-            )
+        super().check()
         for width, _, groups in self.stages():
             if width * self.expansion % groups:
                 raise UserError(

@@ -154,6 +154,10 @@ def shuffled(x: jax.Array, features: int, stride: int, **options) -> jax.Array:
     return depth_to_space(Conv(features * stride**2, **options)(x), stride)
 
 
+RESIZE: dict[str, Callable[[jax.Array, int], jax.Array]] = {
+    'nearest': nearest_neighbour,
+    'bilinear': bilinear,
+}
 UP: dict[str, Callable[..., jax.Array]] = {
     'conv_transpose': transposed,
     'nearest_conv': resized(nearest_neighbour),

@@ -27,10 +27,6 @@ from gan_jax.nn.minibatch import MinibatchStddev
 from gan_jax.nn.network import OUT_ACT, Network, each
 from gan_jax.nn.norm import Norm
 
-RESIZE: dict[str, Callable[[jax.Array, int], jax.Array]] = {
-    'nearest': resample.nearest_neighbour,
-    'bilinear': resample.bilinear,
-}
 POOLING: dict[str, Callable[..., jax.Array]] = {'sum': jnp.sum, 'mean': jnp.mean}
 
 
@@ -121,7 +117,9 @@ class ResidualGenerator(Residual):
 
     z_dim: int = field(keys.count(128, 'Length of the latent vector z.'))
     norm: str | tuple[str, ...] = 'batch'
-    up: str = field(keys.choice('nearest', tuple(RESIZE), 'How a block enlarges its input.'))
+    up: str = field(
+        keys.choice('nearest', tuple(resample.RESIZE), 'How a block enlarges its input.')
+    )
     out_act: str = field(OUT_ACT)
 
     def multiples(self, n: int) -> tuple[int, ...]:
@@ -153,7 +151,7 @@ class ResidualGenerator(Residual):
                 f'allowed: multiples of {asked}, such as {max(asked, h // asked * asked)}'
             )
         super().check()
-        choose(RESIZE, self.up, 'up')
+        choose(resample.RESIZE, self.up, 'up')
         activations.get(self.out_act)
 
     def told(self, z: jax.Array, label: jax.Array | None) -> tuple[jax.Array, list[Any]]:
@@ -190,7 +188,7 @@ class ResidualGenerator(Residual):
         keys: jax.Array | None,
     ) -> jax.Array:
         """Apply block i, which doubles the size of x [B, h, w, c]."""
-        name, resize = f'block_{i}', RESIZE[self.up]
+        name, resize = f'block_{i}', resample.RESIZE[self.up]
         y = self.before_conv(x, i, f'{name}_norm_1', train, condition)
         if self.up == 'nearest':
             y = self.conv(features, f'{name}_conv_1', layer=resample.UpConv)(y)
