@@ -13,7 +13,7 @@ from test_steps import context
 from gan_jax import config as configs
 from gan_jax import models, terms
 from gan_jax.data import image_spec
-from gan_jax.models import r3gan
+from gan_jax.nn import resample
 
 KEY = jax.random.key(1)
 LAYERS = {'LinearLayer1': 'expand', 'LinearLayer2': 'mix', 'LinearLayer3': 'project'}
@@ -173,5 +173,5 @@ def test_gradients(case, step, net):
 
 def test_the_filter_is_the_reference_s(case):
     np.testing.assert_allclose(
-        np.outer(r3gan.TAPS, r3gan.TAPS), case[-1]['lowpass_kernel'], atol=1e-7
+        np.outer(resample.TAPS, resample.TAPS), case[-1]['lowpass_kernel'], atol=1e-7
     )

@@ -31,8 +31,7 @@ from gan_jax.nn.dense import Dense
 from gan_jax.nn.network import each
 from gan_jax.nn.stages import Staged
 
-# [1, 2, 1] convolved with [1, 1], and the slope of the activation.
-TAPS = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+# Slope of the activation.
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
 
@@ -173,7 +172,7 @@ class Generator(Pyramid):
         x = basis[None].astype(z.dtype) * scales[:, None, None]
         for i in range(len(self.stages())):
             if i:
-                x = resample.filtered_up(self.widen(x, i), TAPS)
+                x = resample.filtered_up(self.widen(x, i), resample.TAPS)
             x = self.stage(x, i)
         return self.linear(x, self.shape[2], 'image')
 
@@ -197,7 +196,7 @@ class Discriminator(Pyramid):
         x = self.linear(images, self.stages()[last][0], 'image')
         for i in range(last, -1, -1):
             if i < last:
-                x = self.widen(resample.filtered_down(x, TAPS), i)
+                x = self.widen(resample.filtered_down(x, resample.TAPS), i)
             x = self.stage(x, i)
         pixels = math.prod(self.smallest())
         basis = self.param('basis', nn.initializers.normal(pixels**-0.5), x.shape[1:])

@@ -1,6 +1,7 @@
 """Activations by name."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -27,6 +28,19 @@ ACTIVATIONS: dict[str, Activation] = {
     'tanh': jnp.tanh,
     'sigmoid': jax.nn.sigmoid,
 }
+
+
+def bounded(x: jax.Array, clamp: float) -> jax.Array:
+    """Return x within +-clamp, or x where that is 0."""
+    return jnp.clip(x, -clamp, clamp) if clamp else x
+
+
+def scaled_leaky_relu(x: jax.Array, gain: float = 1.0, clamp: float = 0.0) -> jax.Array:
+    """Return gain sqrt(2) leaky_relu(x) of slope 0.2, within +-gain clamp where that is not 0.
+
+    sqrt(2) keeps the variance (about 1); as in StyleGAN2 (arXiv:1912.04958).
+    """
+    return bounded(jax.nn.leaky_relu(x, 0.2) * (math.sqrt(2) * gain), gain * clamp)
 
 
 def get(name: str, slope: float = 0.2) -> Activation:

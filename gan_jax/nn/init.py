@@ -54,9 +54,9 @@ def torch() -> Init:
     return Init(nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'))
 
 
-def equalized() -> Init:
+def equalized(gain: float = math.sqrt(2)) -> Init:
     """Draw kernels from N(0, 1), scaled at run time (Karras et al. 2018, arXiv:1710.10196)."""
-    return Init(nn.initializers.normal(1.0), equalised(math.sqrt(2)))
+    return Init(nn.initializers.normal(1.0), equalised(gain))
 
 
 INITS = {

@@ -1,9 +1,23 @@
 """Gaussian noise on activations, drawn per example as the masks of dropout are."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 
 from gan_jax.core import rng
+
+# How the layers of a generator get their noise; see `PixelNoise`.
+MODES = ('const', 'random', 'none')
+
+
+def drawn(layer: nn.Module, keys: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """Return N(0, 1) of a shape for each example, of its key [B] and the layer's path alone."""
+
+    def draw(key: jax.Array) -> jax.Array:
+        return jax.random.normal(key, shape, dtype)
+
+    return jax.vmap(draw)(rng.split_each(keys, '/'.join(layer.path)))
 
 
 class Noise(nn.Module):
@@ -18,8 +32,29 @@ class Noise(nn.Module):
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
         if keys is None or self.sigma == 0:
             return x
+        return x + self.sigma * drawn(self, keys, x.shape[1:], x.dtype)
 
-        def draw(key: jax.Array) -> jax.Array:
-            return jax.random.normal(key, x.shape[1:], x.dtype)
 
-        return x + self.sigma * jax.vmap(draw)(rng.split_each(keys, '/'.join(self.path)))
+class PixelNoise(nn.Module):
+    """Add N(0, 1), the same to all channels of a pixel, times a learnt number that starts at 0.
+
+    Karras et al. 2019 (arXiv:1812.04948). mode: 'random' draws it for each example of x
+    [B, H, W, C] from its key [B], 'const' takes the layer's own image, which was drawn once and is
+    kept beside the parameters, 'none' adds nothing.
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mode: str, keys: jax.Array | None = None) -> jax.Array:
+        size = x.shape[1:3]
+        strength = self.param('strength', nn.initializers.zeros, ())
+        own = self.variable(
+            'noise', 'image', lambda: jax.random.normal(self.make_rng('params'), size)
+        )
+        if mode == 'none':
+            return x
+        images = own.value[None]
+        if mode == 'random':
+            if keys is None:
+                raise ValueError("noise 'random' is drawn from keys; got none")
+            images = drawn(self, keys, size, images.dtype)
+        return x + (strength * images[..., None]).astype(x.dtype)

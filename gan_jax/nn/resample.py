@@ -9,6 +9,9 @@ import jax.numpy as jnp
 
 from gan_jax.nn.conv import Conv, ConvTranspose, conv2d, conv_transpose2d
 
+# [1, 2, 1] convolved with [1, 1]: bilinear, and StyleGAN's filter.
+TAPS = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+
 
 def nearest_neighbour(x: jax.Array, factor: int) -> jax.Array:
     """Repeat each pixel of x [B, H, W, C] factor x factor times."""
@@ -28,7 +31,8 @@ def filtered_down(x: jax.Array, taps: tuple[float, ...]) -> jax.Array:
     """Halve the size of x [B, H, W, C]: both axes filtered, every other pixel dropped.
 
     taps: an even number that sum to 1, the same from both ends; (1, 3, 3, 1) / 8 is bilinear.
-    Beyond the border is zero, as in StyleGAN (Karras et al. 2020, arXiv:1912.04958).
+    Beyond the border is zero, as in StyleGAN (Karras et al. 2020, arXiv:1912.04958). Of an odd
+    size half of it is rounded down.
     """
     for axis in (1, 2):
         x = _down(x, taps, axis)
@@ -45,6 +49,24 @@ def filtered_up(x: jax.Array, taps: tuple[float, ...]) -> jax.Array:
     return x
 
 
+def filtered(x: jax.Array, taps: tuple[float, ...], low: int, high: int) -> jax.Array:
+    """Filter both axes of x [B, H, W, C], with zeros before and after each; negative: cropped.
+
+    taps: the same from both ends. The size grows by low + high + 1 - len(taps). Sums of shifted
+    images: XLA's depthwise convolution of a CPU is far slower, its gradients most of all.
+    """
+    for axis in (1, 2):
+        edges = [(0, 0, 0)] * x.ndim
+        edges[axis] = (low, high, 0)
+        wide = jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
+        n = wide.shape[axis] + 1 - len(taps)
+        parts = [
+            tap * jax.lax.slice_in_dim(wide, t, t + n, axis=axis) for t, tap in enumerate(taps)
+        ]
+        x = functools.reduce(jnp.add, parts)
+    return x
+
+
 def _shifted(x: jax.Array, axis: int, by: int) -> jax.Array:
     """Return x[i + by] along an axis, zero beyond the border."""
     edges = [(0, 0, 0)] * x.ndim
@@ -55,13 +77,16 @@ def _shifted(x: jax.Array, axis: int, by: int) -> jax.Array:
 def _down(x: jax.Array, taps: tuple[float, ...], axis: int) -> jax.Array:
     """Return sum_t taps[t] x[2 i + t + 1 - len(taps) / 2] along an axis."""
     n = x.shape[axis] // 2
-    pairs = x.reshape(*x.shape[:axis], n, 2, *x.shape[axis + 1 :])
+    if x.shape[axis] % 2:
+        x = jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, int(a == axis), 0) for a in range(x.ndim)])
+    pairs = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :])
     halves = [h.squeeze(axis + 1) for h in jnp.split(pairs, 2, axis + 1)]
     first = 1 - len(taps) // 2
     parts = [(tap, divmod(first + t, 2)) for t, tap in enumerate(taps)]
-    return functools.reduce(
+    found = functools.reduce(
         jnp.add, (tap * _shifted(halves[odd], axis, by) for tap, (by, odd) in parts)
     )
+    return jax.lax.slice_in_dim(found, 0, n, axis=axis)
 
 
 def _up(x: jax.Array, taps: tuple[float, ...], axis: int) -> jax.Array:
@@ -133,6 +158,31 @@ class UpConv(Conv):
     def convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         """Apply a kernel [kh, kw, in, out]."""
         return conv_transpose2d(x, smeared(kernel[::-1, ::-1]), 2, len(kernel) // 2)
+
+
+class FilteredDown(Conv):
+    """Filter with `TAPS` and convolve with stride 2, from H to H / 2 (arXiv:1912.04958).
+
+    The kernel is 1 or 3 pixels wide.
+    """
+
+    def convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        """Apply a kernel [kh, kw, in, out]."""
+        if len(kernel) == 1:
+            return conv2d(filtered_down(x, TAPS), kernel)
+        return conv2d(filtered(x, TAPS, 2, 2), kernel, 2, 'VALID')
+
+
+def filtered_conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolve x [B, H, W, in], transposed with stride 2, and filter with `TAPS`, to 2 H.
+
+    kernel: [kh, kw, in, out], 1 or 3 pixels wide, in the order of a transposed convolution
+    (arXiv:1912.04958).
+    """
+    if len(kernel) == 1:
+        return filtered_up(conv2d(x, kernel), TAPS)
+    # Of the pixels that are made one in four is not zero: taps of sum 2 keep the brightness.
+    return filtered(conv_transpose2d(x, kernel, 2, 0), tuple(2 * tap for tap in TAPS), 1, 1)
 
 
 def resized(resize: Callable[[jax.Array, int], jax.Array]) -> Callable[..., jax.Array]:
