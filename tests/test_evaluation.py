@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 
 from gan_jax import cli, data, models, modes, train
 from gan_jax import config as configs
-from gan_jax.algorithms import gan
 from gan_jax.algorithms.protocol import Maker, Procedure
+from gan_jax.algorithms.two_player import GAN
 from gan_jax.core import nodes, optim
 from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError
@@ -165,7 +165,7 @@ def test_a_finished_run_is_refined_on_batches_of_training_as_in_the_loop(measure
         seen.append(next(batches))
         return state
 
-    monkeypatch.setattr(gan.GAN, 'refine', refine)
+    monkeypatch.setattr(GAN, 'refine', refine)
     changes = {'metrics': 'class-coverage', 'num': 10}
     evaluation.evaluate_run(measured, None, changes, measured / 'refined.json')
     assert seen[0]['image'].shape == (16, 8, 8, 1)

@@ -11,7 +11,7 @@ from conftest import ROOT
 
 import gan_jax
 from gan_jax import files, train
-from gan_jax.algorithms import gan
+from gan_jax.algorithms.two_player import GAN
 from gan_jax.errors import UserError
 from gan_jax.training import ending, workdir
 
@@ -210,7 +210,7 @@ def test_what_cannot_be_traced_leaves_no_folder_behind(tmp_path, monkeypatch):
             def fail(*arguments):
                 raise UserError('not this one')
 
-            patch.setattr(gan.GAN, name, fail)
+            patch.setattr(GAN, name, fail)
             with pytest.raises(UserError, match='not this one'):
                 train.train(runs.small(), folder)
         assert not folder.exists()

@@ -9,13 +9,15 @@ from types import ModuleType
 from gan_jax import discovery
 
 PACKAGE = 'gan_jax.algorithms'
+# Modules that hold no algorithm.
+SHARED = ('protocol', 'two_player')
 
 
 def names() -> list[str]:
     """Return the names of all algorithms."""
-    return discovery.names(PACKAGE, but=('protocol',))
+    return discovery.names(PACKAGE, but=SHARED)
 
 
 def find(name: str) -> ModuleType:
     """Return the module of an algorithm; raise UserError with those available."""
-    return discovery.find(PACKAGE, name, 'algorithm', but=('protocol',))
+    return discovery.find(PACKAGE, name, 'algorithm', but=SHARED)

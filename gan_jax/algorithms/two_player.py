@@ -1,0 +1,246 @@
+"""The two-player game, of any generator, discriminator, adversarial loss and terms."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Space
+from gan_jax.core import latent, rng, standing, values
+from gan_jax.core.game import Play, Player, Verdict, View, verdict
+from gan_jax.core.losses import Adversarial
+from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
+from gan_jax.core.update import NO_EMA, Ema, advance, every_n_steps, update
+from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
+from gan_jax.terms.protocol import Term, settle, shares
+
+
+@dataclass(frozen=True)
+class GAN(Procedure):
+    """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
+
+    prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
+    g_weight: of the loss in g_step; g_batch: its fakes for each real image; data_classes: of the
+    data, whether networks are told them or not; grid_size: rows and columns of the pictures;
+    standing: batches of standing statistics, see `core.standing`; field: what it imitates of the
+    data.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    tx: dict[str, optax.GradientTransformationExtraArgs]
+    loss: Adversarial
+    terms: tuple[Term, ...]
+    prior: Callable[[jax.Array], jax.Array]
+    shape: tuple[int, int, int]
+    phase: Phase
+    passes: Passes = PASSES['two_batches']
+    targets: Targets = HARD
+    classes: int = 0
+    data_classes: int = 0
+    n_critic: int = 1
+    g_weight: values.Value = 1.0
+    g_batch: int = 1
+    reuse_z: bool = False
+    ema: Ema = NO_EMA
+    accum: int = 1
+    grid_size: tuple[int, int] = (8, 8)
+    standing: int = 0
+    field: str = 'image'
+
+    def init(self, key: jax.Array) -> TrainState:
+        """Return untrained networks 'g' and 'd', and what the terms keep."""
+        z = jnp.zeros_like(self.draw(rng.example_keys(key, 2)))
+        label = self._label(jnp.zeros(2, jnp.int32))
+        g = init_net(self.generator, self.tx['g'], rng.fold(key, 'g'), z, label, ema=self.ema.on)
+        slots = {term.name: term.init(self, rng.fold(key, term.name)) for term in self.terms}
+        state = TrainState.create({'g': g}, {k: v for k, v in slots.items() if v})
+        few = max(2, self.discriminator.group())
+        seen = jax.tree.map(lambda x: jnp.zeros((few, *x.shape[1:]), x.dtype), self._seen(state))
+        d = init_net(self.discriminator, self.tx['d'], rng.fold(key, 'd'), *seen)
+        return state.replace(nets={'g': g, 'd': d})
+
+    def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
+        """Update the discriminator, and every n_critic-th time the generator."""
+        state, d_metrics = self.d_step(state, batch, ctx.key)
+        state, g_metrics = every_n_steps(self.n_critic, self.g_step)(state, batch, ctx.key)
+        return advance(state, batch), {**d_metrics, **g_metrics}
+
+    def d_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
+        """Update the discriminator; every leaf of the generator stays as it is."""
+
+        def loss_fn(nets, batch, keys):
+            play, _ = self.real_and_fake('d', nets, batch, keys, state)
+            real, fake, d = self.passes.run(self.discriminator, nets['d'], play)
+            losses = self.targets.loss(self.loss, real.logits, fake.logits, play.keys)
+            losses = self.passes.weight * losses
+            metrics = {
+                'd_loss': Mean.of(losses),
+                'd_real_accuracy': Mean.of(real.logits > self.loss.threshold),
+                'd_fake_accuracy': Mean.of(fake.logits <= self.loss.threshold),
+            }
+            share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
+            return losses.mean() + share, ({**nets, 'd': d}, metrics | more)
+
+        key = rng.fold(key, 'd_step', state.step)
+        state, metrics = update(state, ['d'], loss_fn, self.tx, batch, key, accum=self.accum)
+        return settle('d', self.terms, state, metrics), metrics
+
+    def g_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
+        """Update the generator; every leaf of the discriminator stays as it is."""
+
+        def loss_fn(nets, batch, keys):
+            play, g = self.real_and_fake('g', nets, batch, keys, state)
+            real, fake, _ = two_batches(self.discriminator, nets['d'], play)
+            losses = self.loss.g(real.logits, fake.logits)
+            share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
+            mean = values.at(self.g_weight, state) * losses.mean()
+            return mean + share, ({**nets, 'g': g}, {'g_loss': Mean.of(losses), **more})
+
+        if self.g_batch > 1:  # each example several times in a row, to share neither key nor device
+            batch = jax.tree.map(lambda x: jnp.repeat(x, self.g_batch, axis=0), batch)
+        key = rng.fold(key, 'd_step' if self.reuse_z else 'g_step', state.step)
+        decay = self.ema.decay(state, self.phase.batch_size * self.n_critic)
+        state, metrics = update(
+            state, ['g'], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
+        )
+        return settle('g', self.terms, state, metrics), metrics
+
+    def real_and_fake(
+        self, player: Player, nets: Any, batch: Batch, keys: jax.Array, state: TrainState
+    ) -> Any:
+        """Return what both players see of a batch in one's update, and the generator's net."""
+        z = self.draw(rng.split_each(keys, 'z'))
+        label = self._label(self._labels(rng.split_each(keys, 'label')))
+        fake, g = apply(self.generator, nets['g'], z, label, keys=rng.split_each(keys, 'g'))
+        turn = state.step if player == 'd' else state.step // self.n_critic
+        labels = self._label(batch.get('label')), label
+        play = Play(batch[self.field], fake, *labels, z, turn, keys, batch, state, player)
+        for term in self.terms:
+            play = term.see(play)
+        return play, g
+
+    def draw(self, keys: jax.Array, truncation: float | None = None) -> jax.Array:
+        """Return latents [n, d] of keys [n], as the terms want them; see `latent.truncated`."""
+        prior = self.prior if truncation is None else latent.truncated(self.prior, truncation)
+        z = jax.vmap(prior)(keys)
+        for term in self.terms:
+            z = term.latents(z, rng.split_each(keys, term.name))
+        return z
+
+    def latents(
+        self, state: TrainState, key: jax.Array, n: int, truncation: float | None = None
+    ) -> jax.Array:
+        """Return n latents [n, z_dim]; latent i does not depend on n."""
+        del state
+        return self.draw(rng.example_keys(key, n), truncation)
+
+    def generate(
+        self, state: TrainState, z: jax.Array, label: Any = None, truncation: float | None = None
+    ) -> jax.Array:
+        """Return the images of latents by the averaged generator, in evaluation mode."""
+        del truncation
+        return apply_averaged(self.generator, state.nets['g'], z, label)
+
+    def makers(self) -> dict[str, Maker]:
+        """Return the generator, which makes images of latents z."""
+        z = Space(self.latents, self.generate)
+        return {'g': Maker(self.field, self.make, spaces={'z': z}, options={'truncation': None})}
+
+    def make(
+        self,
+        state: TrainState,
+        key: jax.Array,
+        n: int,
+        given: Any = None,
+        label: Any = None,
+        truncation: float | None = None,
+    ) -> jax.Array:
+        """Return n images; of random classes where the model has classes and none is given."""
+        del given
+        if label is None:
+            label = self._some_labels(key, n)
+        return self.generate(state, self.latents(state, key, n, truncation), label)
+
+    def refine(self, state: TrainState, batches: Iterator[Batch]) -> TrainState:
+        """Return the state with standing statistics in the averaged generator, where asked for."""
+        del batches
+        if not self.standing:
+            return state
+        n, keys = self.phase.batch_size, rng.fold(rng.root(0), 'standing')
+        inputs = (
+            (self.latents(state, key, n), self._some_labels(key, n))
+            for key in jax.random.split(keys, self.standing)
+        )
+        g = standing.standing(self.generator, state.nets['g'], inputs)
+        return state.replace(nets={**state.nets, 'g': g})
+
+    def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
+        """Return images of fixed latents; with classes, one latent a row and one class a column."""
+        rows, columns = self.grid_size
+        columns = min(columns, self.classes or columns)
+        z, label = self.latents(state, key, rows * columns), None
+        if self.classes:
+            z = jnp.repeat(self.latents(state, key, rows), columns, axis=0)
+            label = jnp.tile(jnp.arange(columns), rows)
+        z = z.reshape(rows, columns, -1)
+        for term in self.terms:
+            z = term.lay_out(z)
+        images = self.generate(state, z.reshape(rows * columns, -1), label)
+        return images.reshape(rows, columns, *self.shape)
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the one stretch of the run."""
+        return (self.phase,)
+
+    def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
+        """Return what the terms measure on held-out examples."""
+        del key
+
+        def discriminate(images, label=None):
+            found = apply_averaged(self.discriminator, state.nets['d'], images, label)
+            return verdict(found)
+
+        means = [term.validate(batch[self.field], batch, discriminate) for term in self.terms]
+        return dict(item for found in means for item in found.items())
+
+    @functools.cached_property
+    def verdict_shapes(self) -> Verdict:
+        """Return the shapes of what the discriminator says of a batch of real examples."""
+
+        def see(key):
+            state = self.init(key)
+            return verdict(apply(self.discriminator, state.nets['d'], *self._seen(state))[0])
+
+        return jax.eval_shape(see, rng.root(0))
+
+    def _seen(self, state: TrainState) -> Any:
+        """Return zeros for what the terms let the discriminator see of a batch, and labels."""
+        n = self.phase.batch_size
+        batch = {self.field: jnp.zeros((n, *self.shape)), 'label': jnp.zeros(n, jnp.int32)}
+        keys = rng.example_keys(rng.root(0), n)
+
+        def see(nets, batch):
+            play, _ = self.real_and_fake('d', nets, batch, keys, state)
+            return play.real, play.real_label
+
+        shapes = jax.eval_shape(see, state.nets, batch)
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    def view(self, nets: Any, play: Play, keys: jax.Array) -> View:
+        """Return the networks for terms to apply; keys: those that made the play."""
+        return View(self.generator, self.discriminator, nets, play.keys, keys)
+
+    def _label(self, label: jax.Array | None) -> jax.Array | None:
+        return label if self.classes else None
+
+    def _some_labels(self, key: jax.Array, n: int) -> jax.Array | None:
+        return self._label(self._labels(rng.example_keys(rng.fold(key, 'label'), n)))
+
+    def _labels(self, keys: jax.Array) -> jax.Array:
+        return jax.vmap(lambda k: jax.random.randint(k, (), 0, max(self.classes, 1)))(keys)
