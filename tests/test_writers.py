@@ -14,6 +14,7 @@ from gan_jax import files, pictures
 from gan_jax.errors import UserError
 from gan_jax.kinds.image import to_uint8
 from gan_jax.training import curves, writers
+from gan_jax.training.progress_bar import ProgressBar, duration
 
 RNG = np.random.default_rng(0)
 
@@ -127,7 +128,7 @@ class Terminal(io.StringIO):
 def test_plain_lines_without_a_terminal():
     now = iter([0.0, 100.0, 110.0, 130.0])  # made, then compiled and at step 100, ...
     out = io.StringIO()
-    progress = writers.Progress(1000, stream=out, clock=lambda: next(now))
+    progress = ProgressBar(1000, stream=out, clock=lambda: next(now))
     for step in (100, 200, 400):
         progress.advance(step)
         scalars = {
@@ -148,7 +149,7 @@ def test_plain_lines_without_a_terminal():
 
 def test_a_bar_on_a_terminal():
     out = Terminal()
-    progress = writers.Progress(10, 4, stream=out)
+    progress = ProgressBar(10, 4, stream=out)
     progress.advance(5)
     progress.write_scalars(6, {'g_loss': 1.5})
     progress.say('saved')
@@ -164,7 +165,7 @@ def test_a_bar_on_a_terminal():
     ('seconds', 'text'), [(0.4, '0:00'), (65, '1:05'), (3600, '1:00:00'), (90061, '25:01:01')]
 )
 def test_durations(seconds, text):
-    assert writers.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 # The composite
