@@ -16,7 +16,7 @@ from gan_jax.errors import UserError
 from gan_jax.models import resnet
 from gan_jax.nn.conditioning import LabelVector, VectorBatchNorm
 from gan_jax.nn.norm import Norm
-from gan_jax.nn.residual import ResidualGenerator
+from gan_jax.nn.residual_generator import ResidualGenerator
 
 
 class Generator(ResidualGenerator):

@@ -16,7 +16,9 @@ from gan_jax.errors import UserError, choose
 from gan_jax.nn import init
 from gan_jax.nn.conditioning import LabelBatchNorm, LabelPlane, LabelVector, Projection
 from gan_jax.nn.norm import Norm
-from gan_jax.nn.residual import Residual, ResidualDiscriminator, ResidualGenerator
+from gan_jax.nn.residual import Residual
+from gan_jax.nn.residual_discriminator import ResidualDiscriminator
+from gan_jax.nn.residual_generator import ResidualGenerator
 
 BY_GENERATOR = {'none': None, 'batch_norm': None, 'vector': None}
 BY_DISCRIMINATOR = {'none': None, 'projection': None, 'plane': None}
