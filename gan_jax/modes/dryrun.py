@@ -79,7 +79,7 @@ def estimate(run: Run, rate: float | None = None) -> Estimate:
       UserError: something in the config, or between it and the data, is wrong.
     """
     stepper = measure.Stepper(run)
-    state = jax.eval_shape(run.algorithm.init, run.key)
+    state = jax.eval_shape(run.init, run.key)
     taken = measure.memory(stepper)
     if not rate:
         rate = run.config.batch_size / stepper.seconds_per_step(groups=3, steps=STEPS)

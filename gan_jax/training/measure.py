@@ -97,14 +97,15 @@ def flops_per_image(run: Run, runner: PhaseRunner) -> float:
 def step_of_one_device(run: Run, runner: PhaseRunner) -> tuple[Callable, tuple]:
     """Return the training step as a function, and the shapes of what it takes.
 
-    It has the whole batch. Accumulation is left out: of a loop, the body would be seen once.
+    It has the whole batch. Accumulation is left out: of a loop, the body would be seen once. The
+    state's shapes are the same without it.
     """
     config = run.config.copy_and_resolve_references()
     config.accumulate = 1
     resolved = configs.resolve(config, len(run.source))
     algorithm = configs.algorithm(config).build(resolved, run.spec)
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), runner.example)
-    state = jax.eval_shape(algorithm.init, run.key)
+    state = jax.eval_shape(run.init, run.key)
     ctx = Context(run.key, runner.phase)
     # a function of its own, so that it is traced however often it was before
     return lambda *args: algorithm.train_step(*args), (state, batch, ctx)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax import kinds
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.training import inference
+from gan_jax.training import inference, memory
 from gan_jax.training.run import PhaseRunner, Run, open_phase
 from gan_jax.training.validation import Validation
 from gan_jax.training.workdir import holds_run, need_room
@@ -32,8 +32,8 @@ def open_parts(run: Run, workdir: pathlib.Path) -> Parts:
         full.
     """
     evaluation, validation = _evaluation(run), _validation(run)
-    state = jax.eval_shape(run.algorithm.init, run.key)
-    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    state = jax.eval_shape(run.init, run.key)
+    size = memory.nbytes(state)
     need_room(workdir, size)
     ready: list[PhaseRunner] = []
     # A run that goes on has built its networks before, and may be past its first phase.
