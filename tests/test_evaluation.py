@@ -17,8 +17,8 @@ from gan_jax.algorithms.two_player import GAN
 from gan_jax.core import nodes, optim
 from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError
-from gan_jax.metrics import __main__ as command
-from gan_jax.metrics import options
+from gan_jax.metrics import __main__ as program
+from gan_jax.metrics import command, options
 from gan_jax.runtime import signals
 from gan_jax.runtime.signals import AtOnce
 from gan_jax.training import evaluation
@@ -285,5 +285,5 @@ def test_options_are_checked_alike_everywhere(classifier, measured, capsys):
         evaluation.open_evaluation(config, source, Translation())
     with pytest.raises(UserError, match=rf'--kid\.{said}'):
         evaluation.evaluate_run(measured, None, {'kid.subset_size': '1'}, None)
-    assert command.main(['digits', 'digits', '--kid.subset_size=1']) == 2
+    assert program.main(['digits', 'digits', '--kid.subset_size=1']) == 2
     assert f'--kid.{said}' in capsys.readouterr().err

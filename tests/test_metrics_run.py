@@ -10,7 +10,7 @@ from gan_jax import config as configs
 from gan_jax import data, models
 from gan_jax.core import optim
 from gan_jax.errors import UserError
-from gan_jax.metrics import __main__ as command
+from gan_jax.metrics import __main__ as program
 from gan_jax.metrics import certificate, evaluators, features, sets
 from gan_jax.metrics.comparison import Protocol, Reference, compare_generator, compare_sets
 from gan_jax.metrics.evaluators.protocol import title
@@ -307,7 +307,7 @@ def run(tmp_path_factory):
 class TestClassifier:
     def test_it_learns_and_gives_the_metrics_of_its_name(self, run, tmp_path, capsys):
         out = tmp_path / 'out.json'
-        status = command.main(
+        status = program.main(
             ['digits', 'digits', '--features=classifier', f'--weights={run}', f'--out={out}',
              '--metrics=label-accuracy,class-coverage,fid,is', '--batch_size=599']
         )  # fmt: skip
@@ -318,7 +318,7 @@ class TestClassifier:
         assert results['classifier-score']['value'] > 8
         assert results['classifier-frechet']['value'] == 0
         assert 'classifier-frechet 0' in capsys.readouterr().out
-        assert command.main(['compare', str(out), str(out)]) == 0
+        assert program.main(['compare', str(out), str(out)]) == 0
         assert json.loads(capsys.readouterr().out)[0]['difference'] == 0
 
     def test_other_sizes_and_other_runs_are_refused(self, run, tmp_path):
@@ -351,7 +351,7 @@ def test_metrics_of_pixels_need_no_network(tmp_path, capsys):
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
     np.save(tmp_path / 'x.npy', images)
     argv = [str(tmp_path / 'x.npy')] * 2 + ['--metrics=pyramid', '--weights=nowhere.pth']
-    assert command.main(argv) == 0
+    assert program.main(argv) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(r['metric'], r['value']) for r in found] == [('pyramid-16', 0), ('pyramid-mean', 0)]
     assert found[0]['features']['network'] == 'none'
@@ -389,9 +389,9 @@ def test_a_metric_is_one_new_file(tmp_path, monkeypatch, capsys):
     out = tmp_path / 'out.json'
     argv = ['digits', 'digits', '--metrics=brightness-difference', '--num=90', f'--out={out}']
     argv += ['--brightness_difference.scale=-2']
-    assert command.main(argv) == 2
+    assert program.main(argv) == 2
     assert 'more than 0' in capsys.readouterr().err
-    assert command.main([a.replace('=-2', '=2') for a in argv]) == 0
+    assert program.main([a.replace('=-2', '=2') for a in argv]) == 0
     value = certificate.read(out)['brightness']['value']
     assert capsys.readouterr().out == f'brightness {value:.6g}\n'
     assert configs.base().eval.brightness_difference.scale == 1.0
@@ -423,7 +423,7 @@ class TestCommandLine:
         ],
     )
     def test_mistakes_are_one_line_and_status_two(self, argv, message, capsys):
-        assert command.main(argv) == 2
+        assert program.main(argv) == 2
         captured = capsys.readouterr()
         assert captured.err.startswith('error: ')
         assert message in captured.err

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-# loads the run in a folder: an object with config, algorithm and state, as modes.inference.load
+# loads the run in a folder: an object with config, algorithm and state, as gan_jax.load
 LoadRun = Callable[[str], Any]
 
 
