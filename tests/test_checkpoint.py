@@ -7,7 +7,7 @@ import pytest
 
 from gan_jax.core.state import digest
 from gan_jax.errors import UserError
-from gan_jax.training import checkpoint
+from gan_jax.training import checkpoint, record
 from gan_jax.training.checkpoint import Checkpoints
 
 TREE = {'a': np.arange(5000, dtype=np.float32), 'b': {'c': np.int32(0)}}
@@ -148,7 +148,7 @@ def test_checkpoints_that_were_saved_without_their_step_are_read(tmp_path, monke
 
         def older(meta):
             meta = {k: v for k, v in meta.items() if k not in ('step', 'arrays', 'digest')}
-            return save({**meta, 'digest': checkpoint._seal(meta, digest(tree(1)))})
+            return save({**meta, 'digest': record.seal(meta, digest(tree(1)))})
 
         patch.setattr(checkpoint.ocp.args, 'JsonSave', older)
         saved(tmp_path, 1)

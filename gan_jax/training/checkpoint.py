@@ -1,7 +1,5 @@
 """Checkpoints by Orbax: asynchronous, atomic, checked by digest, the damaged ones passed over."""
 
-import hashlib
-import json
 import logging
 import os
 import pathlib
@@ -16,15 +14,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
-from gan_jax import documents
-from gan_jax.core.state import digest
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
+from gan_jax.training import record
 
 log = logging.getLogger('gan_jax')
 
-# What is written beside what a caller saves.
-META = {'step': (int, None), 'shapes': {str: str}, 'arrays': (str, None), 'digest': str}
 # The name of a checkpoint, before its step, that is being replaced.
 REPLACED = 'replaced-'
 
@@ -104,12 +99,9 @@ class Checkpoints:
             return
         host = jax.tree.map(np.array, jax.device_get(tree))
         scored = {self.best: scores[self.best]} if scores and self.best in scores else None
-        # a copy: it is written later, and may change by then
-        meta = json.loads(json.dumps({**meta, 'step': step, 'shapes': _shapes(host)}))
-        arrays = digest(host)
         args = ocp.args.Composite(
             tree=ocp.args.PyTreeSave(host),
-            meta=ocp.args.JsonSave({**meta, 'arrays': arrays, 'digest': _seal(meta, arrays)}),
+            meta=ocp.args.JsonSave(record.make(step, host, meta)),
         )
         with self._writing():
             self.manager.save(step, args=args, metrics=scored)
@@ -206,62 +198,18 @@ class Checkpoints:
         raise UserError(f'{which} in {self.folder} can be read; available: {steps}')
 
     def _meta(self, step: int) -> tuple[dict[str, Any], str]:
-        """Return what is saved beside the arrays at a step, and the seal of both.
-
-        Raises:
-          ValueError: it is not as when saved, or was saved at another step.
-        """
+        """Return what is saved beside the arrays at a step, and the seal of both."""
         args = ocp.args.Composite(meta=ocp.args.JsonRestore())
-        meta = self.manager.restore(step, args=args).meta
-        if wrong := documents.mismatch(meta, META):
-            raise ValueError(wrong)
-        meta = dict(meta)
-        seal, arrays = meta.pop('digest'), meta.pop('arrays', None)
-        # Earlier versions did not write the digest of the arrays alone, nor the step.
-        if arrays is not None:
-            _compare(_seal(meta, arrays), seal)
-        if meta.get('step', step) != step:
-            raise ValueError(f'it was saved at step {meta["step"]}, under the name of another')
-        return meta, seal
+        return record.read(step, self.manager.restore(step, args=args).meta)
 
     def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
         meta, seal = self._meta(step)
-        self._fits(step, meta['shapes'], _shapes(template))
+        record.check_shapes(self.folder / str(step), meta['shapes'], template)
         numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
         args = ocp.args.Composite(tree=ocp.args.PyTreeRestore(template, restore_args=numpy))
         tree = self.manager.restore(step, args=args).tree
-        _compare(_seal(meta, digest(tree)), seal)
-        return tree, {k: v for k, v in meta.items() if k not in META}
-
-    def _fits(self, step: int, saved: dict[str, str], wanted: dict[str, str]) -> None:
-        """Refuse a checkpoint of other arrays than the config's networks have."""
-        for name in sorted({*saved, *wanted}):
-            was, expected = saved.get(name, 'absent'), wanted.get(name, 'absent')
-            if was != expected:
-                raise UserError(
-                    f"checkpoint {self.folder / str(step)} does not fit the config's networks: "
-                    f'{name} is {was}, and should be {expected}'
-                )
-
-
-def _shapes(tree: Any) -> dict[str, str]:
-    """Return the dtype and shape of each leaf, by its path."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator='.'): f'{x.dtype}{list(x.shape)}'
-        for path, x in leaves
-    }
-
-
-def _seal(meta: dict[str, Any], arrays: str) -> str:
-    """Return the sha256 over the digest of a pytree and what is saved beside it, in hex digits."""
-    text = json.dumps(meta, sort_keys=True) + arrays
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _compare(found: str, saved: str) -> None:
-    if found != saved:
-        raise ValueError(f'its digest is {found}, not {saved} as when saved')
+        record.check(tree, meta, seal)
+        return tree, {k: v for k, v in meta.items() if k not in record.META}
 
 
 def _line(error: Exception) -> str:
