@@ -82,9 +82,13 @@ QUICK = [
 
 def start(workdir, *arguments, **environment):
     """Start launch.py in a process and a group of its own."""
-    command = [sys.executable, str(ROOT / 'launch.py'), f'--workdir={workdir}', *arguments]
+    return python(str(ROOT / 'launch.py'), f'--workdir={workdir}', *arguments, **environment)
+
+
+def python(*arguments, **environment):
+    """Start Python in a process and a group of its own."""
     return subprocess.Popen(
-        command,
+        [sys.executable, *arguments],
         cwd=ROOT,
         env=os.environ | environment,
         stdout=subprocess.PIPE,

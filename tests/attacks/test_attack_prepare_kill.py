@@ -4,12 +4,11 @@ import os
 import pathlib
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+import runs
 from PIL import Image
 
 from gan_jax.data.preparation import shards
@@ -30,8 +29,7 @@ sys.exit(command.main(sys.argv[1:]))
 
 
 def started(source, folder, *flags):
-    argv = [sys.executable, '-c', PROGRAM, 'prepare', str(source), str(folder), '--size=32', *flags]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return runs.python('-c', PROGRAM, 'prepare', str(source), str(folder), '--size=32', *flags)
 
 
 def wait_for(path, process):
@@ -75,8 +73,8 @@ def test_kills_at_random_moments(pictures, tmp_path, capsys, flags):
     undisturbed = tmp_path / 'undisturbed'
     process = started(source, undisturbed, *flags)
     begun = wait_for(undisturbed, process)
-    _, err = process.communicate()
-    assert process.returncode == 0, err
+    status, _, err = runs.finish(process)
+    assert status == 0, err
     lasted = time.monotonic() - begun
     wanted = contents(undisturbed)
     assert f'{shards.MANIFEST}' in {pathlib.Path(name).name for name in wanted}
@@ -88,12 +86,10 @@ def test_kills_at_random_moments(pictures, tmp_path, capsys, flags):
             wait_for(folder, process)
             time.sleep(rng.uniform(0, 0.7 * lasted))
             os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-            kills += process.returncode == -signal.SIGKILL
+            kills += runs.finish(process)[0] == -signal.SIGKILL
             whole += is_whole(folder)
-        process = started(source, folder, *flags)
-        out, err = process.communicate()
-        assert process.returncode == 0, err
+        status, out, err = runs.finish(started(source, folder, *flags))
+        assert status == 0, err
         assert 'digest' in out and is_whole(folder)
         assert contents(folder) == wanted
     with capsys.disabled():
