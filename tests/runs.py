@@ -104,14 +104,26 @@ def finish(process):
     return process.returncode, out, err
 
 
+def until(true, what, seconds=30, process=None):
+    """Wait until something is true or a process has ended; fail, and kill it, after some time."""
+    end = time.monotonic() + seconds
+    while not true() and (process is None or process.poll() is None):
+        if time.monotonic() > end:
+            if process:
+                process.kill()
+            raise AssertionError(f'not within {seconds} s: {what}')
+        time.sleep(0.01)
+
+
 def wait_for(process, workdir, step):
     """Return once a run has reported a step, and has a checkpoint."""
-    while process.poll() is None:
+
+    def reached():
         with contextlib.suppress(FileNotFoundError, IndexError):
-            if steps(workdir) and metrics(workdir)[-1]['step'] >= step:
-                return
-        time.sleep(0.01)
-    raise AssertionError(f'the run ended before step {step}: {finish(process)}')
+            return steps(workdir) and metrics(workdir)[-1]['step'] >= step
+
+    until(reached, f'step {step} in {workdir}', 600, process)
+    assert reached(), f'the run ended before step {step}: {finish(process)}'
 
 
 def signalled(workdir, signum, module, *arguments, within=''):

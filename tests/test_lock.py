@@ -81,14 +81,12 @@ def test_a_heartbeat_keeps_the_lock_and_ends_a_process_that_has_lost_it(tmp_path
     path = tmp_path / lock.NAME
     with lock.held(tmp_path):
         os.utime(path, (1, 1))
-        while path.stat().st_mtime < 10:
-            pass
+        runs.until(lambda: path.stat().st_mtime > 10, 'a heartbeat')
         path.unlink()
-        while not path.exists():
-            pass
+        # all of it: what is still being written would go over what is written here
+        runs.until(lambda: lock._holder(path).get('process') == lock.ME, 'another lock')
         runs.lock(tmp_path)
-        while not said:
-            pass
+        runs.until(lambda: said, 'the end of the process')
     assert said[0][1] == 2 and 'process 12345 on elsewhere has taken' in said[0][0]
     assert path.exists()
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import runs
@@ -88,8 +87,9 @@ def test_the_second_of_two_signals_says_what_is_saved(tmp_path, monkeypatch, ste
         raise Left(f'{line} {status}')
 
     def twice(self, now):
-        while now == 30 and not runs.steps(tmp_path):
-            time.sleep(0.01)  # it is written in the background
+        if now == 30:
+            # it is written in the background
+            runs.until(lambda: runs.steps(tmp_path), 'a checkpoint')
         if now >= step:
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGINT)
@@ -137,8 +137,4 @@ def test_readers_neither_die_of_a_signal_to_the_group_nor_outlive_the_run(tmp_pa
         step = runs.steps(tmp_path)[-1]
         assert (status, err) == (130, f'stopped at step {step}, saved in {tmp_path}; '
                                  'the same command goes on from there\n')  # fmt: skip
-    for _ in range(300):
-        if not alive(readers):
-            break
-        time.sleep(0.1)
-    assert not alive(readers)
+    runs.until(lambda: not alive(readers), 'the end of all readers')

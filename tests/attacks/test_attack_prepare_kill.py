@@ -34,8 +34,7 @@ def started(source, folder, *flags):
 
 def wait_for(path, process):
     """Wait until a path exists; return the time then."""
-    while not path.exists() and process.poll() is None:
-        time.sleep(0.005)
+    runs.until(path.exists, path, 600, process)
     return time.monotonic()
 
 

@@ -89,8 +89,7 @@ def test_sigterm_during_evaluations(count, tmp_path, classifier):
             shutil.rmtree(folder)
             before = 0
         process = runs.start(folder, *arguments)
-        while process.poll() is None and not reported(folder, before):
-            time.sleep(0.01)
+        runs.until(lambda: reported(folder, before), f'a step after {before}', 600, process)
         time.sleep(random.uniform(0, 1))
         process.send_signal(signal.SIGTERM)
         return stopped(process, folder, signal.SIGTERM)
