@@ -28,6 +28,8 @@ from gan_jax.training.run import open_run
 
 try:
     import torch_gan
+    import torch_r3gan
+    import torch_residual
 except ImportError:
     sys.exit('error: PyTorch is not installed: pip install torch')
 
@@ -44,7 +46,20 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         },
         '32x32x3',
     ),
+    # one step of each network; the config has five of the discriminator, and twice the fakes
+    'sngan32': ('configs/sngan_cifar10.py', {'loss.n_critic': 1, 'loss.g_batch': 1}, '32x32x3'),
+    'biggan32': ('configs/biggan_cifar10.py', {'loss.n_critic': 1, 'batch_size': 16}, '32x32x3'),
+    'r3gan32': (
+        'configs/r3gan_cifar10.py',
+        {'model.g.size': 'S', 'model.classes': 0, 'terms.ada.p.final': 0.0, 'batch_size': 32},
+        '32x32x3',
+    ),
     'mlp28': ('configs/mlp3_mnist.py', {}, '28x28x1'),
+}
+THEIRS = {
+    'sngan32': torch_residual.SNGAN,
+    'biggan32': torch_residual.BigGAN,
+    'r3gan32': torch_r3gan.R3GAN,
 }
 SIZE = 2048
 HEADER = 'case       batch    ours s   torch s   ratio   (best)  GFLOP   floor s  matrix GFLOP/s'
@@ -99,10 +114,11 @@ def compare(name: str, turns: int, steps: int) -> dict[str, Any]:
     stepper = ours(name)
     scanned = stepper.calls > 1
     case, most = torch_gan.CASES[name], 50 if scanned else steps
-    sides = {'ours': stepper, 'torch': torch_gan.Trainer(case), 'mm': Product()}
+    trainer = THEIRS.get(name, torch_gan.Trainer)
+    sides = {'ours': stepper, 'torch': trainer(case), 'mm': Product()}
     calls = {'ours': steps, 'torch': most, 'mm': 2}
     if scanned:  # threads do not pay for small layers: the faster way counts
-        sides['one thread'], calls['one thread'] = torch_gan.Trainer(case, threads=1), most
+        sides['one thread'], calls['one thread'] = trainer(case, threads=1), most
     times = in_turn(sides, calls, turns)
     seconds = {name: statistics.median(t) for name, t in times.items()}
     best = {name: min(t) for name, t in times.items()}

@@ -46,6 +46,9 @@ CASES = {
     'dcgan64': Case(64, 3, 100, (512, 256, 128, 64), (64, 128, 256, 512), 64, reuse_z=True),
     'dcgan32': Case(32, 3, 100, (128, 64, 32), (32, 64, 128), 128, bias=True),
     'wgan_gp32': Case(32, 3, 100, (128, 64, 32), (32, 64, 128), 128, penalty=10.0, bias=True),
+    'sngan32': Case(32, 3, 128, (256,), (128,), 64, b1=0.0),
+    'biggan32': Case(32, 3, 80, (384,), (192,), 16),
+    'r3gan32': Case(32, 3, 64, (128, 128, 64, 32), (128, 128, 64, 32), 32, b1=0.0, penalty=0.05),
     'mlp28': Case(28, 1, 100, (32, 64, 128), (128, 64, 32), 64, 2e-3, 0.9, mlp=True),
 }
 
@@ -103,7 +106,7 @@ class Trainer:
         self.case, self.device = case, torch.device(device)
         layout = torch.contiguous_format if mode == 'eager' else torch.channels_last
         self.layout = layout
-        nets = [net.to(self.device, memory_format=layout) for net in networks(case)]
+        nets = [net.to(self.device, memory_format=layout) for net in self.networks()]
         fused = {'fused': True} if self.device.type == 'cuda' else {}
         options = {'lr': case.lr, 'betas': (case.b1, 0.999), **fused}
         self.tx_g, self.tx_d = (torch.optim.Adam(net.parameters(), **options) for net in nets)
@@ -123,6 +126,10 @@ class Trainer:
         self.ones = torch.ones(case.batch, device=self.device)
         self.zeros = torch.zeros(case.batch, device=self.device)
 
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """Return generator and discriminator."""
+        return networks(self.case)
+
     def batch(self) -> torch.Tensor:
         """Return a batch of images in [-1, 1]."""
         where = torch.randint(0, len(self.images), (self.case.batch,), device=self.device)
@@ -132,20 +139,29 @@ class Trainer:
         """Return a batch of codes."""
         return torch.randn(self.case.batch, self.case.z_dim, 1, 1, device=self.device)
 
+    def make(self) -> torch.Tensor:
+        """Return a batch of made images."""
+        with self.amp():
+            return self.g(self.codes())
+
     def step(self) -> None:
         """Update the discriminator and the generator once."""
-        case, real = self.case, self.batch()
-        fresh = not case.reuse_z
-        with torch.set_grad_enabled(not fresh), self.amp():
-            fake = self.g(self.codes())
+        real, fresh = self.batch(), not self.case.reuse_z
+        with torch.set_grad_enabled(not fresh):
+            fake = self.make()
         self.tx_d.zero_grad(set_to_none=True)
         self.d_loss(real, fake.detach()).backward()
         self.tx_d.step()
         self.tx_g.zero_grad(set_to_none=True)
-        with self.amp():
-            logits = self.d(self.g(self.codes()) if fresh else fake).float()
-        (-logits.mean() if case.penalty else self.bce(logits, self.ones)).backward()
+        self.g_loss(self.make() if fresh else fake, real).backward()
         self.tx_g.step()
+
+    def g_loss(self, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Return the generator's loss."""
+        del real
+        with self.amp():
+            logits = self.d(fake).float()
+        return -logits.mean() if self.case.penalty else self.bce(logits, self.ones)
 
     def d_loss(self, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
         """Return the discriminator's loss on two batches."""
