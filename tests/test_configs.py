@@ -27,6 +27,8 @@ DATA = {
     'r3gan_celeba': ((64, 64, 3), 0),
     'r3gan_stackedmnist': ((28, 28, 3), 1000),
     'r3gan_folder': ((64, 64, 3), 0),
+    **dict.fromkeys(('progan_celeba', 'progancourse_celeba', 'progan_folder'), ((64, 64, 3), 0)),
+    'progan_celeba128': ((128, 128, 3), 0),
     'cgan_mnist': ((28, 28, 1), 10),
     **dict.fromkeys(('wgan_cifar10', 'acgan_cifar10', 'ssgan_svhn'), ((32, 32, 3), 10)),
     'lsgan_celeba': ((64, 64, 3), 0),
@@ -102,6 +104,20 @@ def test_gamma_follows_from_the_size_of_the_images(size, gamma, pictures, capsys
     config.terms.r1.weight.first = 1.0
     config_file.complete(path, config)
     assert config.terms.r2.weight.first == 1.0 and not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('size', 'batch_size', 'factors'),
+    [('64', 32, (4, 4, 4, 2, 1)), ('128', 16, (8, 8, 8, 4, 2, 1)), ('48x80', 40, (3, 3, 2, 1))],
+)
+def test_batches_of_a_growing_gan_follow_from_the_size_of_the_images(
+    size, batch_size, factors, pictures
+):
+    path = ROOT / 'configs' / 'progan_folder.py'
+    config = config_file.load(path)
+    config.data.update({'path': str(pictures), 'size': size})
+    config_file.complete(path, config)
+    assert (config.batch_size, config.growth.batch) == (batch_size, factors)
 
 
 def test_one_key_of_r3gan_sets_what_belongs_together():

@@ -80,6 +80,20 @@ KINDS = {
     ),
     # spectral norm and standing statistics; 10 classes
     'biggan': ({'sample.standing': 2, 'loss.name': 'hinge', 'duration': '24st'}, None, (13,)),
+    # 10 steps of 32 images at 4x4; then at 8x8, of 16, 20 in which a stage fades in, and 10
+    'progressive': (
+        {
+            'algorithm': 'progressive',
+            'loss.name': 'hinge',
+            'growth.batch': (2, 1),
+            'growth.fade': '320img',
+            'growth.stable': '320img',
+            'duration': '800img',
+            'checkpoint.every': '320img',
+        },
+        None,
+        (10, 18),
+    ),
     'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
     'streamed': ({'algorithm': 'two_domains', 'data.device_cache_mb': 0}, Unpaired, (9,)),
@@ -100,6 +114,10 @@ def config_of(kind):
             classes=10,
             g={'z_dim': 4, 'width': 2, 'shared': 3, 'attention': (8,)},
             d={'width': 4, 'attention': (4,)},
+        )
+    if kind == 'progressive':
+        config.model = gan_jax.models.node(
+            'progan', g={'z_dim': 4, 'widths': (4, 3)}, d={'widths': (4, 3)}
         )
     if kind == 'autoencoder':
         config.model = gan_jax.models.node(

@@ -40,6 +40,21 @@ GAMES = {
         },
         3,
     ),
+    # The second stage of two fades in; groups of two images.
+    'progressive': (
+        {
+            'algorithm': 'progressive',
+            'model': models.node(
+                'progan',
+                prior='normal',
+                g={'z_dim': 4, 'widths': (4, 3)},
+                d={'widths': (4, 3), 'stddev_group': 2},
+            ),
+            'growth': {'stable': '0img', 'fade': '100img'},
+            'devices': 1,
+        },
+        0,
+    ),
 }
 
 
@@ -182,7 +197,7 @@ def test_pmap_and_shard_map_give_the_same_bits():
     chex.assert_trees_all_equal(a, b)
 
 
-@pytest.mark.parametrize('game', ['plain', 'spectral_norm'])
+@pytest.mark.parametrize('game', ['plain', 'spectral_norm', 'progressive'])
 def test_accumulation_equals_the_full_batch(game):
     data, options = batches(2), GAMES[game][0]
     full, parts = run(tiny(**options), data), run(tiny(accumulate=2, **options), data)

@@ -27,7 +27,7 @@ GAME: dict[str, keys.Key] = {
     ),
     'g_batch': keys.count(1, 'Fakes of a step of the generator for each real image of a batch.'),
 }
-KEYS: nodes.Keys = {
+KEYS: dict[str, Any] = {
     'model': models.declare(
         'dcgan',
         'g',

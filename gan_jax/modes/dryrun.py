@@ -75,6 +75,8 @@ def show(config: Any, shape: str = '', rate: float | None = None) -> Estimate:
 def estimate(run: Run, rate: float | None = None) -> Estimate:
     """Return what a run takes: its step is compiled, and timed unless images a second are given.
 
+    Of several phases the step is the last one's.
+
     Raises:
       UserError: something in the config, or between it and the data, is wrong.
     """
@@ -82,7 +84,7 @@ def estimate(run: Run, rate: float | None = None) -> Estimate:
     state = jax.eval_shape(run.init, run.key)
     taken = measure.memory(stepper)
     if not rate:
-        rate = run.config.batch_size / stepper.seconds_per_step(groups=3, steps=STEPS)
+        rate = stepper.runner.phase.batch_size / stepper.seconds_per_step(groups=3, steps=STEPS)
     stepper.close()
     capacity, place = memory.capacity_of(jax.local_devices()[0])
     return Estimate(

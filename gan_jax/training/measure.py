@@ -20,11 +20,11 @@ SECONDS = 0.2
 
 
 class Stepper:
-    """Run the steps of a run's first phase, without anything that training does beside them."""
+    """Run the steps of a run's last phase, without anything that training does beside them."""
 
     def __init__(self, run: Run):
         self.run = run
-        self.runner: PhaseRunner = open_phase(run, run.algorithm.phases()[0])
+        self.runner: PhaseRunner = open_phase(run, run.algorithm.phases()[-1])
         self.calls = run.config.steps_per_call
         state = run.init(rng.fold(run.key, 'init'))
         self.carry = parallel.replicate((state, self.runner.zero_metrics), run.config.devices)

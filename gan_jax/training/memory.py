@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gan_jax import kinds
-from gan_jax.algorithms.protocol import Procedure
+from gan_jax.algorithms.protocol import Phase, Procedure
 from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError
 
@@ -88,8 +88,10 @@ def parts(run: Any, traced: Traced) -> list[Part]:
     # The devices of a CPU share one memory.
     on_host = jax.local_devices()[0].platform == 'cpu'
     copies = min(devices, jax.local_device_count()) if on_host else 1
-    examples = max(phase.batch_size for phase in run.algorithm.phases())
-    rows = -(-examples // devices) * copies
+    phases = run.algorithm.phases()
+    rows = -(-max(phase.batch_size for phase in phases) // devices) * copies
+    # A batch of small images keeps as much as a smaller one of large images.
+    kept = max(phase.batch_size * share(run, phase) for phase in phases) / devices * copies
     wide = np.dtype('float32').itemsize if config.precision == 'float32' else 2
     smaller = ' or data.size' * bool(config.data.get('size'))
     found = [
@@ -112,13 +114,20 @@ def parts(run: Any, traced: Traced) -> list[Part]:
         Part('terms', nbytes(traced.state.aux) * copies, 'terms'),
         Part(
             'activations',
-            traced.layers * wide // 4 * rows // config.accumulate,
+            int(traced.layers * wide // 4 * kept) // config.accumulate,
             f'batch_size{smaller}',
         ),
         Part('batches', raw + seen, batch),
         Part('data', data * copies if resident else 0, 'data.device_cache_mb'),
         Part('pictures', pictures(run), 'sample.rows or sample.columns'),
     ]
+
+
+def share(run: Any, phase: Phase) -> float:
+    """Return the share of an image's pixels that a phase sees."""
+    if not phase.resolution:
+        return 1.0
+    return (phase.resolution / run.spec.fields[run.spec.main].shape[0]) ** 2
 
 
 def trace(algorithm: Procedure, key: jax.Array) -> Traced:
