@@ -29,6 +29,9 @@ DATA = {
     'r3gan_folder': ((64, 64, 3), 0),
     **dict.fromkeys(('progan_celeba', 'progancourse_celeba', 'progan_folder'), ((64, 64, 3), 0)),
     'progan_celeba128': ((128, 128, 3), 0),
+    'stylegan2_cifar10': ((32, 32, 3), 10),
+    'stylegan2_celeba': ((64, 64, 3), 0),
+    'stylegan2_folder': ((64, 64, 3), 0),
     'cgan_mnist': ((28, 28, 1), 10),
     **dict.fromkeys(('wgan_cifar10', 'acgan_cifar10', 'ssgan_svhn'), ((32, 32, 3), 10)),
     'lsgan_celeba': ((64, 64, 3), 0),
@@ -118,6 +121,18 @@ def test_batches_of_a_growing_gan_follow_from_the_size_of_the_images(
     config.data.update({'path': str(pictures), 'size': size})
     config_file.complete(path, config)
     assert (config.batch_size, config.growth.batch) == (batch_size, factors)
+
+
+def test_gamma_of_stylegan2_is_the_published_one(pictures, capsys):
+    path = ROOT / 'configs' / 'stylegan2_folder.py'
+    config = config_file.load(path)
+    config.data.update({'path': str(pictures), 'size': '64x128'})
+    config_file.complete(path, config)
+    assert config.terms.r1.weight == pytest.approx(0.0002 * 64 * 128 / 32)
+    assert capsys.readouterr().out.startswith('gamma 0.0512 for 64x128 in batches of 32')
+    config.terms.r1.weight = 1.0
+    config_file.complete(path, config)
+    assert config.terms.r1.weight == 1.0 and not capsys.readouterr().out
 
 
 def test_one_key_of_r3gan_sets_what_belongs_together():

@@ -94,11 +94,28 @@ KINDS = {
         None,
         (10, 18),
     ),
+    # the mean of w, that of path lengths, and the noise of layers; 10 classes
+    'stylegan2': (
+        {'terms': {'path_length': {'every': 2}, 'r1': {'every': 3}}, 'duration': '24st'},
+        None,
+        (13,),
+    ),
     'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
     'streamed': ({'algorithm': 'two_domains', 'data.device_cache_mb': 0}, Unpaired, (9,)),
     # 15 steps of 32 images, then 30 of 16
     'phases': ({'algorithm': 'growing', 'checkpoint.keep': 9}, None, (7, 15, 31)),
+}
+
+MODELS = {
+    'biggan': {
+        'g': {'z_dim': 4, 'width': 2, 'shared': 3, 'attention': (8,)},
+        'd': {'width': 4, 'attention': (4,)},
+    },
+    'stylegan2': {
+        'g': {'z_dim': 4, 'w_dim': 4, 'layers': 2, 'width': 4},
+        'd': {'layers': 2, 'width': 4},
+    },
 }
 
 
@@ -108,13 +125,8 @@ def config_of(kind):
     wanted = changes.pop('terms', {})
     config = runs.small(**changes)
     config.terms = wanted
-    if kind == 'biggan':
-        config.model = gan_jax.models.node(
-            'biggan',
-            classes=10,
-            g={'z_dim': 4, 'width': 2, 'shared': 3, 'attention': (8,)},
-            d={'width': 4, 'attention': (4,)},
-        )
+    if kind in MODELS:
+        config.model = gan_jax.models.node(kind, classes=10, **MODELS[kind])
     if kind == 'progressive':
         config.model = gan_jax.models.node(
             'progan', g={'z_dim': 4, 'widths': (4, 3)}, d={'widths': (4, 3)}

@@ -253,4 +253,5 @@ def test_parts_of_a_model_come_from_any_file():
 
 
 def test_a_block_of_layers_is_no_part_of_a_model():
-    assert {'r3gan.Generator', 'r3gan.Discriminator'} == set(models.networks('r3gan'))
+    for file in ('r3gan', 'stylegan2'):
+        assert {f'{file}.Generator', f'{file}.Discriminator'} == set(models.networks(file))

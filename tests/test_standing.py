@@ -121,6 +121,8 @@ def test_options_reach_the_maker_from_the_command_line(run, tmp_path):
         assert plain == same != near
     with pytest.raises(UserError, match=r"option in options 'truncate'.*'truncation'"):
         mode('sample', run, num=4, out=tmp_path, options='truncate=.5')
+    with pytest.raises(UserError, match=r"option in options 'psi'; available: truncation"):
+        mode('sample', run, num=4, out=tmp_path, options='psi=.7')
     with pytest.raises(UserError, match='truncation=0 is not allowed'):
         mode('sample', run, num=4, out=tmp_path, options='truncation=0')
     assert 'options' in modes.find('sample').FLAGS

@@ -22,6 +22,13 @@ NEEDS = {
     'auxiliary_classifier': {'g': 'cgan.Generator', 'd.auxiliary': CLASSES, 'classes': CLASSES},
     'semi_supervised': {'d.auxiliary': CLASSES, 'd.logit_from': 'classes'},
     'mutual_information': {'d.code': 12},
+    'path_length': {'g': 'stylegan2.Generator'},
+}
+# Of each generator, what makes it small.
+GENERATORS = {
+    'mlp.Generator': {'hidden': (4,)},
+    'cgan.Generator': {'widths': (4,), 'norm': 'none'},
+    'stylegan2.Generator': {'w_dim': 4, 'layers': 1, 'width': 4},
 }
 # Keys of terms that their defaults do not suffice for.
 OPTIONS = {'ada': {'p': 0.5}}
@@ -42,7 +49,7 @@ def game(*names, **changes):
     d = {'name': 'mlp.Discriminator', 'hidden': (4,)}
     d |= {key[2:]: value for key, value in needs.items() if key.startswith('d.')}
     g = {'name': needs.get('g', 'mlp.Generator'), 'z_dim': 4}
-    g |= {'widths': (4,), 'norm': 'none'} if 'cgan' in g['name'] else {'hidden': (4,)}
+    g |= GENERATORS[g['name']]
     config.model = models.node('mlp', prior='normal', classes=needs.get('classes', 0), g=g, d=d)
     config.terms = {name: OPTIONS.get(name, {}) for name in names}
     config.loss.name = changes.get('loss', 'nonsaturating')
@@ -98,6 +105,11 @@ def test_ada_needs_a_target_or_a_p(monkeypatch):
         game('ada')
 
 
+def test_path_length_needs_a_generator_with_w():
+    with pytest.raises(UserError, match=r'terms\.path_length needs a generator that makes w of z'):
+        game('path_length', g='mlp.Generator')
+
+
 @pytest.mark.parametrize('name', OVER_BATCH)
 def test_statistics_of_a_batch_are_not_taken_of_pieces(name):
     message = rf'accumulate=2 is not allowed with terms\.{name}, .*statistics of the whole batch'
@@ -112,5 +124,5 @@ def test_a_term_goes_with_every_loss(name):
 
 
 def test_which_terms_there_are():
-    assert {'dragan', 'feature_matching'} <= set(OVER_BATCH)
+    assert {'dragan', 'feature_matching', 'path_length'} <= set(OVER_BATCH)
     assert {'r1', 'r2', 'approximate_r1', 'approximate_r2', 'gradient_penalty'} <= set(PER_EXAMPLE)

@@ -134,23 +134,41 @@ class GAN(Procedure):
         return z
 
     def latents(
-        self, state: TrainState, key: jax.Array, n: int, truncation: float | None = None
+        self,
+        state: TrainState,
+        key: jax.Array,
+        n: int,
+        truncation: float | None = None,
+        **options: Any,
     ) -> jax.Array:
         """Return n latents [n, z_dim]; latent i does not depend on n."""
-        del state
+        del state, options
         return self.draw(rng.example_keys(key, n), truncation)
 
     def generate(
-        self, state: TrainState, z: jax.Array, label: Any = None, truncation: float | None = None
+        self,
+        state: TrainState,
+        z: jax.Array,
+        label: Any = None,
+        truncation: float | None = None,
+        key: jax.Array | None = None,
+        **options: Any,
     ) -> jax.Array:
-        """Return the images of latents by the averaged generator, in evaluation mode."""
+        """Return the images of latents by the averaged generator, in evaluation mode.
+
+        options: the generator's; what they let it draw comes from the key, without one always the
+        same.
+        """
         del truncation
-        return apply_averaged(self.generator, state.nets['g'], z, label)
+        if options:
+            options['keys'] = rng.example_keys(rng.root(0) if key is None else key, len(z))
+        return apply_averaged(self.generator, state.nets['g'], z, label, **options)
 
     def makers(self) -> dict[str, Maker]:
         """Return the generator, which makes images of latents z."""
+        options = {'truncation': None, **self.generator.options()}
         z = Space(self.latents, self.generate)
-        return {'g': Maker(self.field, self.make, spaces={'z': z}, options={'truncation': None})}
+        return {'g': Maker(self.field, self.make, spaces={'z': z}, options=options)}
 
     def make(
         self,
@@ -160,12 +178,14 @@ class GAN(Procedure):
         given: Any = None,
         label: Any = None,
         truncation: float | None = None,
+        **options: Any,
     ) -> jax.Array:
         """Return n images; of random classes where the model has classes and none is given."""
         del given
         if label is None:
             label = self._some_labels(key, n)
-        return self.generate(state, self.latents(state, key, n, truncation), label)
+        z = self.latents(state, key, n, truncation)
+        return self.generate(state, z, label, key=rng.fold(key, 'noise'), **options)
 
     def refine(self, state: TrainState, batches: Iterator[Batch]) -> TrainState:
         """Return the state with standing statistics in the averaged generator, where asked for."""

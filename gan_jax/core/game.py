@@ -73,3 +73,13 @@ class View(NamedTuple):
         """Return the generator's images of latents [B, d]."""
         keys = rng.split_each(self.g_keys, 'g')
         return apply(self.generator, self.nets['g'], z, label, keys=keys)[0]
+
+    def styles(self, z: jax.Array, label: Label) -> jax.Array:
+        """Return the w of each layer [B, layers, n] that the generator makes of latents."""
+        keys = rng.split_each(self.g_keys, 'g')
+        return apply(self.generator, self.nets['g'], z, label, keys=keys, method='styles')[0]
+
+    def synthesize(self, ws: jax.Array) -> jax.Array:
+        """Return the generator's images of the w of each layer."""
+        keys = rng.split_each(self.g_keys, 'g')
+        return apply(self.generator, self.nets['g'], ws, keys=keys, method='synthesize')[0]

@@ -90,24 +90,34 @@ def init_net(
 
 
 def apply(
-    module: nn.Module, net: Net, *inputs: Any, train: bool = True, keys: jax.Array | None = None
+    module: nn.Module,
+    net: Net,
+    *inputs: Any,
+    train: bool = True,
+    keys: jax.Array | None = None,
+    method: str | None = None,
 ) -> tuple[Any, Net]:
-    """Run a module; return its output and the net with the collections that the run changed.
+    """Run a module, or a method of it; return the output and the net with what the run changed.
 
     A module with a field `compute_dtype` gets its inputs in that type, which layers keep for their
     activations; parameters, running statistics and outputs are float32 all the same.
     """
     dtype = jnp.dtype(getattr(module, 'compute_dtype', jnp.float32))
     output, changed = module.apply(
-        net.variables, *_as(inputs, dtype), train=train, keys=keys, mutable=list(net.extra)
+        net.variables,
+        *_as(inputs, dtype),
+        train=train,
+        keys=keys,
+        mutable=list(net.extra),
+        method=method,
     )
     output = _as(output, jnp.dtype(jnp.float32))
     return output, net.replace(extra={**net.extra, **changed})
 
 
-def apply_averaged(module: nn.Module, net: Net, *inputs: Any) -> Any:
+def apply_averaged(module: nn.Module, net: Net, *inputs: Any, **options: Any) -> Any:
     """Run a module in evaluation mode on a net's averaged variables; return its output."""
-    return module.apply(net.averaged, *inputs, train=False)
+    return module.apply(net.averaged, *inputs, train=False, **options)
 
 
 def _as(tree: Any, dtype: Any) -> Any:

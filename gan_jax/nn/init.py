@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -18,6 +18,10 @@ class Init(NamedTuple):
     kernel: Callable[..., jax.Array]
     reparametrise: Reparametrisation = plain
     gamma: Callable[..., jax.Array] = nn.initializers.ones
+
+    def layer(self) -> dict[str, Any]:
+        """Return the options of a layer with a kernel."""
+        return {'kernel_init': self.kernel, 'reparametrise': self.reparametrise}
 
 
 def around_one(std: float) -> Callable[..., jax.Array]:

@@ -53,7 +53,7 @@ class Modulated(nn.Module):
 
     def styles(self, w: jax.Array, channels: int) -> jax.Array:
         """Return a scale for each channel [B, channels] of w [B, n], around 1 at the start."""
-        return 1 + Dense(channels, True, EQUAL.kernel, EQUAL.reparametrise, name='styles')(w)
+        return 1 + Dense(channels, **EQUAL.layer(), name='styles')(w)
 
     def kernel_and_bias(self, size: int, channels: int) -> tuple[jax.Array, jax.Array]:
         """Return the kernel [size, size, channels, features] and the bias [1, 1, 1, features]."""

@@ -1,6 +1,7 @@
 """What the networks of this package have in common: their options, and how a layer ends."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
 
 import flax.linen as nn
 import jax
@@ -47,9 +48,16 @@ class Base(nn.Module):
     num_classes: int = 0
     compute_dtype: str = 'float32'
 
+    # Whether it makes w of z by `styles`, and images of w by `synthesize`.
+    HAS_W: ClassVar[bool] = False
+
     def mixes_examples(self) -> tuple[str, ...]:
         """Return the normalisations in use that make examples of a batch depend on each other."""
         return ()
+
+    def options(self) -> Mapping[str, Any]:
+        """Return the keyword arguments of a pass that sampling can change, with their defaults."""
+        return {}
 
     def group(self) -> int:
         """Return how many consecutive examples of a batch it takes statistics of, 1 for none."""

@@ -81,10 +81,14 @@ def squared_gradient(critic: Critic, images: jax.Array) -> jax.Array:
 
 def gradient_norm(critic: Critic, images: jax.Array) -> jax.Array:
     """Return |dD/dx| of every example, [B], with a zero derivative where the gradient is zero."""
-    squared = squared_gradient(critic, images)
-    positive = squared > 0
+    return root(squared_gradient(critic, images))
+
+
+def root(x: jax.Array) -> jax.Array:
+    """Return sqrt(x) of x >= 0, with a zero derivative at 0."""
+    positive = x > 0
     # Two selections: the derivative of sqrt at 0 is infinite, and infinity times 0 is not 0.
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
 def interpolate(real: jax.Array, fake: jax.Array, keys: jax.Array) -> jax.Array:

@@ -1,0 +1,37 @@
+"""StyleGAN2 on CelebA at 64x64 (Karras et al. 2020, arXiv:1912.04958), unconditional.
+
+python launch.py --config=configs/stylegan2_celeba.py
+python launch.py --config=configs/stylegan2_celeba.py --config.model.g.base=2048 \
+    --config.model.g.width=64 --config.batch_size=16 --config.duration=100kimg
+
+There is no published run at this size: widths, learning rates and the weight of R1 are those that
+the code of arXiv:2006.06676 derives from the size of images (gamma 0.0002 * 64 * 64 / 32, batch 32,
+half of the largest widths). R1 is part of every 16th update of the discriminator, and path length
+of every 4th of the generator, as many times as much. The first is for a GPU; the second is narrow,
+for two CPU cores. For other data than tensorflow-datasets': --config.data.name=folder
+--config.data.path=img_align_celeba.zip
+"""
+
+from configs import stylegan2_cifar10
+from gan_jax import terms
+
+
+def get_config():
+    """Return the config."""
+    config = base()
+    config.data.update({'name': 'tfds', 'dataset': 'celeb_a', 'split': 'train', 'size': '64'})
+    config.terms.r1.weight = 0.0256
+    return config
+
+
+def base():
+    """Return the config for images of any size, with an R1 of weight 0 to be filled in."""
+    config = stylegan2_cifar10.base(classes=0, g={'layers': 2, 'base': 16384}, d={})
+    for key in ('base', 'width'):
+        config.model.d[key] = config.model.g.get_ref(key)
+    config.data.transforms = 'flip'
+    config.batch_size = 32
+    config.duration = '25000kimg'
+    config.terms = terms.node(r1={'weight': 0.0, 'every': 16}, path_length={'every': 4})
+    config.ema.update({'half_life': '10kimg', 'ramp': 0.05})
+    return config
