@@ -17,6 +17,7 @@ from test_parity_dcgan_forward import close, straight
 from gan_jax import models
 from gan_jax.core import growth
 from gan_jax.models import progan
+from gan_jax.nn import minibatch
 from gan_jax.nn.minibatch import MinibatchStddev
 from gan_jax.nn.norm import PixelNorm
 
@@ -95,7 +96,7 @@ def case(parity):
     params = {net: params_from(weights, net) for net in nets}
     with pytest.MonkeyPatch.context() as patch:
         unbiased = functools.partial(MinibatchStddev, unbiased=True)
-        patch.setattr(progan, 'MinibatchStddev', unbiased)
+        patch.setattr(minibatch, 'MinibatchStddev', unbiased)
         yield readme, weights, nets, params, ins, outs
 
 

@@ -20,12 +20,12 @@ from gan_jax.core import keys
 from gan_jax.core.game import Verdict
 from gan_jax.core.keys import field
 from gan_jax.errors import UserError, choose
+from gan_jax.nn import init
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.dense import Dense
-from gan_jax.nn.minibatch import MinibatchStddev
+from gan_jax.nn.minibatch import SeesGroups
 from gan_jax.nn.network import each
 from gan_jax.nn.norm import PixelNorm
-from gan_jax.nn.reparametrise import equalised
 from gan_jax.nn.resample import RESIZE, UpConv, avgpool
 from gan_jax.nn.stages import Growing, fade
 
@@ -71,16 +71,12 @@ class Progressive(Growing):
         self, features: int, name: str, kernel: int = 3, gain: float = GAIN, layer: type = Conv
     ) -> Conv:
         """Return a convolution of equalised learning rate that keeps the size, or doubles it."""
-        start = nn.initializers.normal(1.0)
-        made: Conv = layer(
-            features, kernel, kernel_init=start, reparametrise=equalised(gain), name=name
-        )
+        made: Conv = layer(features, kernel, **init.equalized(gain).layer(), name=name)
         return made
 
     def dense(self, features: int, name: str, gain: float = GAIN) -> Dense:
         """Return a fully connected layer of equalised learning rate."""
-        start = nn.initializers.normal(1.0)
-        return Dense(features, kernel_init=start, reparametrise=equalised(gain), name=name)
+        return Dense(features, **init.equalized(gain).layer(), name=name)
 
 
 class Generator(Progressive):
@@ -137,22 +133,8 @@ class Generator(Progressive):
         return PixelNorm(eps=EPSILON)(x, train=False)
 
 
-class Discriminator(Progressive):
+class Discriminator(SeesGroups, Progressive):
     """Map images [B, H, W, C] to logits [B] and features."""
-
-    stddev_group: int = field(
-        keys.count(4, 'Consecutive images whose deviation the last block sees; 0: none.', low=0)
-    )
-
-    def group(self) -> int:
-        """Return the number of consecutive examples that are seen together."""
-        return max(1, self.stddev_group)
-
-    def check(self) -> None:
-        """Raise UserError where the options do not make a network for `shape`."""
-        super().check()
-        if self.stddev_group == 1:
-            raise UserError('stddev_group=1 has no deviation; allowed: 0, or 2 and more')
 
     @nn.compact
     def __call__(
@@ -169,8 +151,7 @@ class Discriminator(Progressive):
         for i in range(self.doublings(), 0, -1):
             images = avgpool(images, 2)
             x = fade(self.seen(images, i - 1), avgpool(self.stage(x, i), 2), level, i)
-        if self.stddev_group:
-            x = MinibatchStddev(self.stddev_group, eps=EPSILON, name='stddev')(x)
+        x = self.with_deviation(x)
         x = activate(self.conv(self.channels()[0], 'stage_0_conv')(x))
         x = activate(self.dense(self.channels()[0], 'stage_0_dense')(x.reshape(len(x), -1)))
         return Verdict(self.dense(1, 'logit', LINEAR)(x)[:, 0], features=x)

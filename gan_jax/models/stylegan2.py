@@ -22,13 +22,13 @@ from gan_jax.core import keys as declare
 from gan_jax.core import rng
 from gan_jax.core.game import Verdict
 from gan_jax.core.keys import field
-from gan_jax.errors import UserError, choose
+from gan_jax.errors import choose
 from gan_jax.nn import init, resample
 from gan_jax.nn.activations import scaled_leaky_relu
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.dense import Dense
 from gan_jax.nn.mapping import Mapping, mixed, truncate
-from gan_jax.nn.minibatch import MinibatchStddev
+from gan_jax.nn.minibatch import SeesGroups
 from gan_jax.nn.noise import MODES
 from gan_jax.nn.styled import Styled
 from gan_jax.nn.synthesis import Synthesis
@@ -130,23 +130,10 @@ class Generator(Styled):
         self.mean.value = batch + self.w_decay * (self.mean.value - batch)
 
 
-class Discriminator(Styled):
+class Discriminator(SeesGroups, Styled):
     """Map images [B, H, W, C] to logits [B] and features, of labels [B] where there are classes."""
 
     architecture: str = 'residual'
-    stddev_group: int = field(
-        declare.count(4, 'Consecutive images whose deviation the last stage sees; 0: none.', low=0)
-    )
-
-    def group(self) -> int:
-        """Return the number of consecutive examples that are seen together."""
-        return max(1, self.stddev_group)
-
-    def check(self) -> None:
-        """Raise UserError where the options do not make a network for `shape`."""
-        super().check()
-        if self.stddev_group == 1:
-            raise UserError('stddev_group=1 has no deviation; allowed: 0, or 2 and more')
 
     @nn.compact
     def __call__(
@@ -169,8 +156,7 @@ class Discriminator(Styled):
                 if self.architecture == 'skip':
                     images = resample.filtered_down(images, resample.TAPS)
         x = x.astype(jnp.float32)
-        if self.stddev_group:
-            x = MinibatchStddev(self.stddev_group, name='stddev')(x)
+        x = self.with_deviation(x)
         x = self.conv(x, self.channels()[0], 'stage_0_conv')
         x = scaled_leaky_relu(
             self.dense(self.channels()[0], 'stage_0_dense')(x.reshape(len(x), -1))

@@ -4,7 +4,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import keys
+from gan_jax.core.keys import field
 from gan_jax.errors import UserError
+from gan_jax.nn.network import Base
 
 
 class MinibatchStddev(nn.Module):
@@ -35,3 +38,27 @@ class MinibatchStddev(nn.Module):
         channel = jnp.repeat(deviation, self.group).reshape(b, 1, 1, 1)
         channel = jnp.broadcast_to(channel, (b, h, w, 1))
         return jnp.concatenate([x, channel.astype(x.dtype)], axis=-1)
+
+
+class SeesGroups(Base):
+    """A discriminator whose last part sees the deviation over groups of consecutive examples."""
+
+    stddev_group: int = field(
+        keys.count(
+            4, 'Examples whose deviation the last part sees (arXiv:1710.10196); 0: none.', low=0
+        )
+    )
+
+    def group(self) -> int:
+        """Return the number of consecutive examples that are seen together."""
+        return max(1, self.stddev_group)
+
+    def check(self) -> None:
+        """Raise UserError where the options do not make a network for `shape`."""
+        if self.stddev_group == 1:
+            raise UserError('stddev_group=1 has no deviation; allowed: 0, or 2 and more')
+        super().check()
+
+    def with_deviation(self, x: jax.Array) -> jax.Array:
+        """Append to x [B, H, W, C] the deviation of its groups, where it sees any."""
+        return MinibatchStddev(self.stddev_group, name='stddev')(x) if self.stddev_group else x

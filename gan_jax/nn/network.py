@@ -51,6 +51,9 @@ class Base(nn.Module):
     # Whether it makes w of z by `styles`, and images of w by `synthesize`.
     HAS_W: ClassVar[bool] = False
 
+    def check(self) -> None:
+        """Raise UserError where the options do not make a network for `shape`."""
+
     def mixes_examples(self) -> tuple[str, ...]:
         """Return the normalisations in use that make examples of a batch depend on each other."""
         return ()

@@ -13,13 +13,13 @@ from gan_jax.errors import UserError, choose
 from gan_jax.nn import activations, resample
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.heads import Heads
-from gan_jax.nn.minibatch import MinibatchStddev
+from gan_jax.nn.minibatch import SeesGroups
 from gan_jax.nn.residual import Residual, halvings
 
 POOLING: dict[str, Callable[..., jax.Array]] = {'sum': jnp.sum, 'mean': jnp.mean}
 
 
-class ResidualDiscriminator(Residual, Heads):
+class ResidualDiscriminator(SeesGroups, Residual, Heads):
     """Map images [B, H, W, C] to logits [B]: blocks of which the first ones halve the image.
 
     The first block reads the image as it is, without normalisation. What pooling leaves are the
@@ -32,11 +32,7 @@ class ResidualDiscriminator(Residual, Heads):
     pooling: str = field(
         keys.choice('sum', tuple(POOLING), 'How pixels of the last image become features.')
     )
-    stddev_group: int = field(
-        keys.count(
-            0, 'Examples whose deviation the last block sees (arXiv:1710.10196); 0: none.', low=0
-        )
-    )
+    stddev_group: int = 0
 
     def multiples(self, n: int) -> tuple[int, ...]:
         """Return what the width is multiplied by for images that can be halved n times."""
@@ -72,14 +68,8 @@ class ResidualDiscriminator(Residual, Heads):
                 f'size {sides[0]}x{sides[1]} cannot be halved {n} times; allowed: multiples of '
                 f'{2**n}, or fewer halvings'
             )
-        if self.stddev_group == 1:
-            raise UserError('stddev_group=1 has no deviation; allowed: 0, or 2 and more')
         super().check()
         choose(POOLING, self.pooling, 'pooling')
-
-    def group(self) -> int:
-        """Return the number of consecutive examples that are seen together."""
-        return max(1, self.stddev_group)
 
     def inner(self, before: int, after: int) -> int:
         """Return the channels between the two convolutions of a block."""
@@ -107,8 +97,8 @@ class ResidualDiscriminator(Residual, Heads):
     ) -> Verdict:
         x = self.shown(images, label)
         for i, width in enumerate(self.channels()):
-            if self.stddev_group and i == self.depth() - 1:
-                x = MinibatchStddev(self.stddev_group, name='stddev')(x)
+            if i == self.depth() - 1:
+                x = self.with_deviation(x)
             x = self.attend(self.block(x, i, width, train, keys), i)
         x = activations.get(self.act, self.slope)(x)
         features = POOLING[self.pooling](x, axis=(1, 2))
