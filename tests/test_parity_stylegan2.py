@@ -236,7 +236,7 @@ def test_generator_s_loss(case):
 
 def test_path_length(case, monkeypatch):
     term, noise = path_length.Term(), case.ins['pl_noise']
-    monkeypatch.setattr(path_length, 'gaussian', lambda keys, shape: noise)
+    monkeypatch.setattr(path_length.rng, 'normal_each', lambda keys, shape: noise)
     state = SimpleNamespace(aux={'path_length': {'mean': jnp.zeros(())}})
     play = plays.play(noise, noise, 'g', z=case.ins['z'], state=state)
     play = play._replace(fake_label=case.ins['c'])

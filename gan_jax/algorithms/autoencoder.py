@@ -101,7 +101,7 @@ class Autoencoder(Procedure):
     def _noised(self, images, keys):
         if not self.noise:
             return images
-        noise = jax.vmap(lambda k: jax.random.normal(k, self.shape))(keys)
+        noise = rng.normal_each(keys, self.shape)
         return jnp.clip(images + self.noise * noise, 0.0, 1.0)
 
 

@@ -71,15 +71,17 @@ class View(NamedTuple):
 
     def g(self, z: jax.Array, label: Label) -> jax.Array:
         """Return the generator's images of latents [B, d]."""
-        keys = rng.split_each(self.g_keys, 'g')
-        return apply(self.generator, self.nets['g'], z, label, keys=keys)[0]
+        return self._generator(z, label)
 
     def styles(self, z: jax.Array, label: Label) -> jax.Array:
         """Return the w of each layer [B, layers, n] that the generator makes of latents."""
-        keys = rng.split_each(self.g_keys, 'g')
-        return apply(self.generator, self.nets['g'], z, label, keys=keys, method='styles')[0]
+        return self._generator(z, label, method='styles')
 
     def synthesize(self, ws: jax.Array) -> jax.Array:
         """Return the generator's images of the w of each layer."""
+        return self._generator(ws, method='synthesize')
+
+    def _generator(self, *inputs: Any, method: str | None = None) -> jax.Array:
+        """Return what the generator, or a method of it, makes with the draws of this update."""
         keys = rng.split_each(self.g_keys, 'g')
-        return apply(self.generator, self.nets['g'], ws, keys=keys, method='synthesize')[0]
+        return apply(self.generator, self.nets['g'], *inputs, keys=keys, method=method)[0]

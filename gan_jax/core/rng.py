@@ -1,6 +1,7 @@
 """Random keys: every draw is a function of (seed, purpose, step, index in the global batch)."""
 
 import zlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,3 +39,8 @@ def example_keys(key: jax.Array, n: int) -> jax.Array:
 def split_each(keys: jax.Array, purpose: str) -> jax.Array:
     """Derive the keys of one purpose from per-example keys [n]."""
     return jax.vmap(lambda key: fold(key, purpose))(keys)
+
+
+def normal_each(keys: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    """Draw N(0, 1) of a shape from each of per-example keys [n]."""
+    return jax.vmap(lambda key: jax.random.normal(key, shape, dtype))(keys)

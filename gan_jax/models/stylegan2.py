@@ -104,7 +104,7 @@ class Generator(Styled):
 
     def drawn_anew(self, z: jax.Array, keys: jax.Array) -> jax.Array:
         """Return normal latents in place of z, which keep what terms have appended to it."""
-        fresh = jax.vmap(lambda key: jax.random.normal(key, (self.z_dim,), z.dtype))(keys)
+        fresh = rng.normal_each(keys, (self.z_dim,), z.dtype)
         return jnp.concatenate([fresh, z[:, self.z_dim :]], axis=-1)
 
     def synthesize(

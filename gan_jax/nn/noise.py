@@ -13,11 +13,7 @@ MODES = ('const', 'random', 'none')
 
 def drawn(layer: nn.Module, keys: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
     """Return N(0, 1) of a shape for each example, of its key [B] and the layer's path alone."""
-
-    def draw(key: jax.Array) -> jax.Array:
-        return jax.random.normal(key, shape, dtype)
-
-    return jax.vmap(draw)(rng.split_each(keys, '/'.join(layer.path)))
+    return rng.normal_each(rng.split_each(keys, '/'.join(layer.path)), shape, dtype)
 
 
 class Noise(nn.Module):

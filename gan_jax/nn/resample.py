@@ -185,6 +185,14 @@ def filtered_conv_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return filtered(conv_transpose2d(x, kernel, 2, 0), tuple(2 * tap for tap in TAPS), 1, 1)
 
 
+class FilteredUp(Conv):
+    """Convolve the pixels of an image and double its size, filtered; the kernel is 1 pixel wide."""
+
+    def convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        """Apply a kernel [1, 1, in, out]."""
+        return filtered_conv_up(x, kernel)
+
+
 def resized(resize: Callable[[jax.Array, int], jax.Array]) -> Callable[..., jax.Array]:
     """Return the layer that resizes first and convolves then (Odena et al. 2016, Distill)."""
 

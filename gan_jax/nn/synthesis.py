@@ -8,16 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.nn import init, resample
-from gan_jax.nn.conv import Conv
 from gan_jax.nn.modulation import StyledConv, StyledImage
-
-
-class FilteredUp(Conv):
-    """Double the size of an image, filtered, and convolve its pixels."""
-
-    def convolve(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        """Apply a kernel [1, 1, in, out]."""
-        return resample.filtered_conv_up(x, kernel)
 
 
 class Synthesis(nn.Module):
@@ -69,5 +60,7 @@ class Synthesis(nn.Module):
         if not residual:
             return y
         options = init.equalized(gain).layer()
-        shortcut = FilteredUp(width, 1, use_bias=False, **options, name=f'stage_{i}_shortcut')
+        shortcut = resample.FilteredUp(
+            width, 1, use_bias=False, **options, name=f'stage_{i}_shortcut'
+        )
         return y + shortcut(x)

@@ -65,7 +65,7 @@ class FiniteDifference(Weighted):
         if self.on_fake:
             images, label, seen, draws = play.fake, play.fake_label, fake, 'fake'
         keys = rng.split_each(play.keys, self.name)
-        noise = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
+        noise = rng.normal_each(keys, images.shape[1:])
         moved = jax.lax.stop_gradient(images) + self.sigma * noise
         rise = view.d(moved, label, draws).logits - seen.logits
         rise = rise.reshape(len(rise), -1).sum(axis=1)

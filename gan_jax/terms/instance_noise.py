@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import jax
-
 from gan_jax.core import keys, rng, values
 from gan_jax.core.game import Play
 from gan_jax.terms.protocol import Term as Base
@@ -22,7 +20,7 @@ class Term(Base):
 
     def see(self, play: Play) -> Play:
         """Return the examples with noise of their own."""
-        draw = jax.vmap(lambda key: jax.random.normal(key, (2, *play.real.shape[1:])))
         sigma = values.at(self.sigma, play.state)
-        noise = sigma * draw(rng.split_each(play.keys, 'noise'))
+        keys = rng.split_each(play.keys, 'noise')
+        noise = sigma * rng.normal_each(keys, (2, *play.real.shape[1:]))
         return play._replace(real=play.real + noise[:, 0], fake=play.fake + noise[:, 1])

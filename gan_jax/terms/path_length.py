@@ -59,7 +59,7 @@ class Term(Weighted):
         """Return the penalty of every image, and the lengths that feed the mean."""
         del real, fake
         images, pull = jax.vjp(view.synthesize, view.styles(play.z, play.fake_label))
-        noise = gaussian(rng.split_each(view.g_keys, self.name), images.shape[1:])
+        noise = rng.normal_each(rng.split_each(view.g_keys, self.name), images.shape[1:])
         found = lengths(pull, noise)
         mean = self.moved(self.slot(play.state), parallel.pmean(found.mean()))
         losses = jnp.square(found - mean)
@@ -75,11 +75,6 @@ class Term(Weighted):
         total, count = metrics['g_path'].total, metrics['g_path'].count
         mean = self.moved(slot, total / jnp.maximum(count, 1))
         return {'mean': jnp.where(count > 0, mean, slot['mean'])}
-
-
-def gaussian(keys: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Return N(0, 1) of a shape for each of some keys."""
-    return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
 
 
 def lengths(pull: Callable[[jax.Array], tuple[jax.Array]], images: jax.Array) -> jax.Array:

@@ -35,7 +35,7 @@ def share(term, mean=0.0, turn=0, generator=None):
 def expected(scale=1.0):
     """Return |A y| / sqrt(H W) of the images y that the term draws: all layers are alike."""
     keys = rng.split_each(rng.example_keys(jax.random.key(4), B), 'path_length')
-    y = np.asarray(path_length.gaussian(keys, SHAPE)).reshape(B, -1)
+    y = np.asarray(rng.normal_each(keys, SHAPE)).reshape(B, -1)
     return np.linalg.norm(y @ linear(scale)[0].T, axis=1) / np.sqrt(8)
 
 
