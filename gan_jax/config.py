@@ -18,6 +18,9 @@ from gan_jax.runtime import parallel
 COMMON: dict[str, Any] = {
     'seed': keys.seed('Seed of all draws.'),
     'batch_size': keys.count(64, 'Real images of a step, over all devices.'),
+    'init': keys.path(
+        '', 'Folder of the run whose networks a new run begins with; empty for untrained ones.'
+    ),
     'duration': keys.duration('10ep', 'Length of the run.', learns=False),
     'data': DATA,
     'accumulate': keys.count(1, 'Parts of a batch whose gradients are summed, to save memory.'),

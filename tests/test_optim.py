@@ -189,3 +189,14 @@ def test_wrong_values_are_refused(changes, message):
     config = {**optim.defaults(), **changes} if changes.get('name') == 'adm' else node(**changes)
     with pytest.raises(UserError, match=message):
         optim.make(config)
+
+
+def test_frozen_layers_stay():
+    tx = optim.make({'name': 'sgd', 'lr': 1.0, 'momentum': 0.0, 'freeze': ('stage_1', 'logit')})
+    params = {name: {'kernel': jnp.ones(2)} for name in ('stage_1_conv', 'stage_10', 'logit')}
+    updates, _ = tx.update(params, tx.init(params), params)
+    moved = {name: bool(u['kernel'].any()) for name, u in updates.items()}
+    assert moved == {'stage_1_conv': False, 'stage_10': True, 'logit': False}
+    tx = optim.make({'freeze': ('stage_7',)})
+    with pytest.raises(UserError, match=r"unknown layer in freeze 'stage_7'.*; available: st"):
+        tx.init(params)

@@ -3,7 +3,7 @@
 Schedules count real images: `tx.update(grads, opt_state, params, at=state)`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +12,7 @@ import optax
 
 from gan_jax.core import allowed, keys, nodes, values
 from gan_jax.core.values import Value
+from gan_jax.errors import unknown
 
 
 class RateState(NamedTuple):
@@ -85,6 +86,34 @@ def _sgd(node: Mapping[str, Any]) -> list[optax.GradientTransformation]:
     return [rate, moving(lambda decay: optax.trace(decay, nesterov), decay=node['momentum'])]
 
 
+def frozen(names: Sequence[str]) -> optax.GradientTransformation:
+    """Leave the parameters of some layers as they are (FreezeD: Mo et al. 2020, arXiv:2002.10964).
+
+    names: of layers at the top of a network, or what begins their names up to a '_'. Its init
+    raises UserError for a name that is none.
+    """
+
+    def begins(layer: str, name: str) -> bool:
+        return layer == name or layer.startswith(f'{name}_')
+
+    def init(params: Any) -> Any:
+        for name in names:
+            if not any(begins(layer, name) for layer in params):
+                raise unknown('layer in freeze', name, params)
+        return optax.EmptyState()
+
+    def update(updates, state, params=None):
+        del params
+        still = {
+            layer: jax.tree.map(jnp.zeros_like, tree)
+            for layer, tree in updates.items()
+            if any(begins(layer, name) for name in names)
+        }
+        return {**updates, **still}, state
+
+    return optax.GradientTransformation(init, update)
+
+
 OPTIMISERS: dict[str, Callable[[Mapping[str, Any]], list[optax.GradientTransformation]]] = {
     'adam': _adam,
     'adamw': _adamw,
@@ -116,6 +145,9 @@ KEYS = nodes.Named(
         'lr': keys.value(2e-4, 'Learning rate.', low=0, sweeps=True),
         **OWN[name],
         'clip': keys.number(0.0, 'Bound on each element of the gradient, 0 for none.', low=0),
+        'freeze': keys.names(
+            (), 'Layers that do not learn, or what begins their names up to a _: stage_3.'
+        ),
         'decay': keys.number(
             0.0, "Keras' time decay: update t = 0, 1, ... has the rate lr / (1 + decay t).", low=0
         ),
@@ -141,4 +173,7 @@ def make(node: Mapping[str, Any], prefix: str = 'optim.') -> optax.GradientTrans
     node = nodes.fill(KEYS, allowed.plain(node), prefix)
     made = values.read(nodes.level(KEYS, node, prefix), node, prefix)
     clip = [optax.clip(made['clip'])] if made['clip'] else []
-    return optax.with_extra_args_support(optax.chain(*clip, *OPTIMISERS[made['name']](made)))
+    still = [frozen(made['freeze'])] if made['freeze'] else []
+    return optax.with_extra_args_support(
+        optax.chain(*clip, *OPTIMISERS[made['name']](made), *still)
+    )

@@ -85,7 +85,7 @@ class Loop:
         """Return the state of the newest sound checkpoint, or of a run that has seen nothing."""
         key = rng.fold(self.run.key, 'init')
         if not self.checkpoints.steps():
-            state = inference.with_frozen(self.run.init(key), self.run.algorithm.frozen())
+            state = inference.begin(self.run, self.run.init(key))
             return parallel.replicate(state, self.run.config.devices)
         step, state, meta = self.checkpoints.restore(jax.eval_shape(self.run.init, key))
         self.checkpoints.set_aside(step)

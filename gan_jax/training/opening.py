@@ -38,7 +38,7 @@ def open_parts(run: Run, workdir: pathlib.Path) -> Parts:
     ready: list[PhaseRunner] = []
     # A run that goes on has built its networks before, and may be past its first phase.
     if not holds_run(workdir):
-        inference.with_frozen(state, run.algorithm.frozen())
+        inference.begin(run, state)
         ready = [open_phase(run, run.algorithm.phases()[0])]
         _try_picture(run, state, ready[0].example)
 

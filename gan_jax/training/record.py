@@ -54,14 +54,8 @@ def check_shapes(path: pathlib.Path, saved: dict[str, str], template: Any) -> No
     Raises:
       UserError: names the first array that differs.
     """
-    wanted = shapes(template)
-    for name in sorted({*saved, *wanted}):
-        was, expected = saved.get(name, 'absent'), wanted.get(name, 'absent')
-        if was != expected:
-            raise UserError(
-                f"checkpoint {path} does not fit the config's networks: {name} is {was}, and "
-                f'should be {expected}'
-            )
+    if differs := difference(saved, shapes(template)):
+        raise UserError(f"checkpoint {path} does not fit the config's networks: {differs}")
 
 
 def shapes(tree: Any) -> dict[str, str]:
@@ -71,6 +65,15 @@ def shapes(tree: Any) -> dict[str, str]:
         jax.tree_util.keystr(path, simple=True, separator='.'): f'{x.dtype}{list(x.shape)}'
         for path, x in leaves
     }
+
+
+def difference(found: dict[str, str], wanted: dict[str, str]) -> str:
+    """Return what is wrong with the first array whose shape is not the one wanted, or ''."""
+    for name in sorted({*found, *wanted}):
+        was, expected = found.get(name, 'absent'), wanted.get(name, 'absent')
+        if was != expected:
+            return f'{name} is {was}, and should be {expected}'
+    return ''
 
 
 def seal(meta: dict[str, Any], arrays: str) -> str:
