@@ -7,73 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import plays
 import pytest
-from test_parity_dcgan_forward import straight
 
 from gan_jax.core.game import Verdict
 from gan_jax.models import stylegan2
+from gan_jax.pretrained import names
 from gan_jax.terms import path_length, r1
 
-LEAVES = {'weight': 'kernel', 'bias': 'bias'}
+RULES = {'G': names.GENERATOR, 'D': names.DISCRIMINATOR}
 
 
 def close(got, want, tolerance=1e-4):
     np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * abs(want).max())
-
-
-def linear(weight):
-    return weight.T
-
-
-def place(name):
-    """Return the path of a reference's weight among our variables, and the map of its value."""
-    net, *parts, leaf = name.split('.')
-    if parts == ['mapping'] and leaf == 'w_avg':
-        return ('w_avg', 'mean'), np.asarray
-    if parts[0] == 'mapping':
-        layer = 'label' if parts[1] == 'embed' else f'dense_{parts[1][2:]}'
-        change = linear if leaf == 'weight' else np.asarray
-        return ('params', 'mapping', layer, LEAVES[leaf]), change
-    block, *parts = parts[net == 'G' :]
-    i = (int(block[1:]) // 4).bit_length() - 1
-    path, change = synthesis(i, parts, leaf) if net == 'G' else discriminator(i, parts, leaf)
-    collection, *path = path if leaf == 'noise_const' else ('params', *path)
-    return (collection, *(['synthesis'] if net == 'G' else []), *path), change
-
-
-def synthesis(i, parts, leaf):
-    """Return path and map of a weight of a stage of the synthesis network."""
-    if leaf == 'const':
-        return ('const',), lambda x: x.transpose(1, 2, 0)
-    names = {'conv0': 'conv_0', 'conv1': 'conv_1', 'torgb': 'image', 'skip': 'shortcut'}
-    layer = f'stage_{i}_{names[parts[0]]}'
-    if leaf == 'noise_const':
-        return ('noise', layer, 'noise', 'image'), np.asarray
-    if leaf == 'noise_strength':
-        return (layer, 'noise', 'strength'), np.asarray
-    if parts[1:] == ['affine']:  # our bias is what comes to 1
-        change = linear if leaf == 'weight' else lambda x: x - 1
-        return (layer, 'styles', LEAVES[leaf]), change
-    return (layer, LEAVES[leaf]), straight if leaf == 'weight' else np.asarray
-
-
-def discriminator(i, parts, leaf):
-    """Return path and map of a weight of a stage of the discriminator."""
-    names = {
-        'conv0': f'stage_{i}_conv_0',
-        'conv1': f'stage_{i}_conv_1',
-        'skip': f'stage_{i}_shortcut',
-        'fromrgb': f'stage_{i}_image',
-        'conv': 'stage_0_conv',
-        'fc': 'stage_0_dense',
-        'out': 'logit',
-    }
-    change = {'out': linear, 'fc': from_channels}.get(parts[0], straight)
-    return (names[parts[0]], LEAVES[leaf]), change if leaf == 'weight' else np.asarray
-
-
-def from_channels(weight):
-    """Map Linear's [out, in] whose inputs are channels before pixels to pixels before channels."""
-    return weight.reshape(len(weight), -1, 4, 4).transpose(2, 3, 1, 0).reshape(-1, len(weight))
 
 
 def leaf_of(tree, path):
@@ -84,15 +28,8 @@ def leaf_of(tree, path):
 
 def variables(weights, net):
     """Return our variables from the reference's state dict."""
-    found = {}
-    for name, value in weights.items():
-        if name.startswith(f'{net}.'):
-            path, change = place(name)
-            node = found
-            for part in path[:-1]:
-                node = node.setdefault(part, {})
-            node[path[-1]] = jnp.asarray(change(value), jnp.float32)
-    return found
+    own = {name[2:]: value for name, value in weights.items() if name.startswith(f'{net}.')}
+    return names.variables(RULES[net], own)
 
 
 def networks(size):
@@ -198,7 +135,10 @@ def same_gradients(case, net, gradients, prefix):
     name, order = f'{prefix}_param_grad_norms', case.readme['grad_norm_order'][net]
     want = case.outs[name]
     rounding = case.readme['tolerance_observed'][name]['max_abs_diff_f32_vs_f64']
-    got = [np.linalg.norm(leaf_of(gradients, place(f'{net}.{n}')[0][1:])) for n in order]
+    got = [
+        np.linalg.norm(leaf_of(gradients, names.place(RULES[net], n)[0].split('/')[1:]))
+        for n in order
+    ]
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=max(2 * rounding, 1e-6 * max(want)))
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,12 +30,22 @@ class Name(NamedTuple):
     name: str
 
 
+class Call(NamedTuple):
+    """Stand for a function that a pickle may call, by what is called in its place."""
+
+    run: Callable[..., Any]
+
+
 class Storage(NamedTuple):
-    """Stand for the memory of a tensor: its NumPy type, its key in the file, its elements."""
+    """Stand for the memory of a tensor: its NumPy type, its key in the file, its elements.
+
+    content: its bytes, where they came with it.
+    """
 
     dtype: str
     key: str
     elements: int
+    content: bytes | None = None
 
     @property
     def nbytes(self) -> int:
@@ -149,18 +159,26 @@ def _dict(items: Any = ()) -> dict:
     return dict(items) if isinstance(items, dict) else dict(map(_pair, items))
 
 
+def _set(items: Any = ()) -> set:
+    return set(map(plain, items))
+
+
+def _scalar(dtype: Any, content: Any) -> Any:
+    return _from_bytes(content, dtype, (), 'C').item()
+
+
 def _pair(item: Any) -> tuple:
     key, value = item
     return plain(key), value
 
 
 def plain(key: Any) -> Any:
-    """Return a key of a dictionary; raise ValueError for all but texts, bytes and numbers.
+    """Return a key, or an item of a set; raise ValueError for all but texts, bytes and numbers.
 
     To hash a tuple in a tuple in a tuple ... overflows the stack of the process.
     """
     if not isinstance(key, str | bytes | int | float | None):
-        raise ValueError('a dictionary whose keys are no texts or numbers')
+        raise ValueError('a dictionary or set whose keys are no texts or numbers')
     return key
 
 
@@ -174,17 +192,22 @@ CALLS: dict[Name, Callable[..., Any]] = {
 }
 for _module in ('numpy.core', 'numpy._core'):
     CALLS[Name(f'{_module}.multiarray', '_reconstruct')] = lambda *_: Array()
+    CALLS[Name(f'{_module}.multiarray', 'scalar')] = _scalar
     CALLS[Name(f'{_module}.numeric', '_frombuffer')] = _from_bytes
+for _module in ('builtins', '__builtin__'):
+    CALLS[Name(_module, 'set')] = _set
 # What it may name as an argument.
 ARGUMENTS = {Name('numpy', 'ndarray'), *(Name('torch', kind) for kind in STORAGES)}
 
 
-def named(module: Any, name: Any) -> Name:
-    """Return the stand-in of a name; raise ValueError for any but those of arrays and tensors."""
+def named(module: Any, name: Any, calls: Mapping[Name, Callable[..., Any]]) -> Name | Call:
+    """Return the stand-in of a name; raise ValueError for any but those of calls and arguments."""
     if not isinstance(module, str) or not isinstance(name, str):
         raise ValueError('a name that is no text')
     found = Name(module, name)
-    if found not in CALLS and found not in ARGUMENTS:
+    if found in calls:
+        return Call(calls[found])
+    if found not in ARGUMENTS:
         raise ValueError(f'the name {f"{module}.{name}"!r:.80}')
     return found
 

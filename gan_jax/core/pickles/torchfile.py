@@ -4,12 +4,13 @@ import io
 import pathlib
 import struct
 import zipfile
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from gan_jax import regular
-from gan_jax.core.pickles.standins import View
+from gan_jax.core.pickles.standins import Storage, View
 from gan_jax.core.pickles.unpickle import loads
 from gan_jax.errors import UserError
 
@@ -48,10 +49,17 @@ def views(tree: Any) -> dict[str, View]:
     for name, value in tree.items():
         if not isinstance(name, str) or not isinstance(value, View):
             raise ValueError(f'{f"{name}"!r:.80} is a {type(value).__name__}, not a tensor')
-    # a storage may be that of many tensors, each of which is copied
-    if sum(view.nbytes for view in tree.values()) > MAX_BYTES:
-        raise ValueError(f'tensors of more than {regular.in_words(MAX_BYTES)}')
+    check_size(tree.values())
     return tree
+
+
+def check_size(found: Iterable[View]) -> None:
+    """Raise ValueError for tensors that are too large together.
+
+    A storage may be that of many tensors, each of which is copied.
+    """
+    if sum(view.nbytes for view in found) > MAX_BYTES:
+        raise ValueError(f'tensors of more than {regular.in_words(MAX_BYTES)}')
 
 
 def read_zip(file: zipfile.ZipFile) -> dict[str, np.ndarray]:
@@ -78,11 +86,7 @@ def member(file: zipfile.ZipFile, name: str) -> bytes:
 
 def read_legacy(stream: BinaryIO) -> dict[str, np.ndarray]:
     """Read the older format: five pickles in a row, then each storage with its element count."""
-    magic, _, system = (loads(stream) for _ in range(3))
-    if magic != LEGACY_MAGIC:
-        raise ValueError('unknown magic number')
-    if not isinstance(system, dict) or system.get('little_endian') is not True:
-        raise ValueError('numbers in big-endian order')
+    skip_legacy_header(stream)
     tree = views(loads(stream))
     sizes = {v.storage.key: np.dtype(v.storage.dtype).itemsize for v in tree.values()}
     keys = loads(stream)
@@ -96,3 +100,23 @@ def read_legacy(stream: BinaryIO) -> dict[str, np.ndarray]:
         # what is cut short, or of another size than its tensors say, is refused by them
         storages[key] = stream.read(max(0, count) * sizes[key])
     return {name: view.array(storages[view.storage.key]) for name, view in tree.items()}
+
+
+def skip_legacy_header(stream: BinaryIO) -> None:
+    """Read the three pickles that the older format begins with; raise ValueError for others."""
+    magic, _, system = (loads(stream) for _ in range(3))
+    if magic != LEGACY_MAGIC:
+        raise ValueError('unknown magic number')
+    if not isinstance(system, dict) or system.get('little_endian') is not True:
+        raise ValueError('numbers in big-endian order')
+
+
+def read_legacy_storage(content: bytes) -> Storage:
+    """Read a storage that was saved alone, in the older format; its bytes come with it."""
+    stream = io.BytesIO(content)
+    skip_legacy_header(stream)
+    found, keys = loads(stream), loads(stream)
+    if not isinstance(found, Storage) or keys != [found.key]:
+        raise ValueError('something else than a storage where one should be')
+    stream.read(8)  # its elements, which are those that it says
+    return found._replace(content=stream.read(found.nbytes))

@@ -6,10 +6,10 @@ stands, called or not, and so is every opcode that could build an object of anot
 """
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-from gan_jax.core.pickles.standins import CALLS, Array, Name, Type, named, plain, storage
+from gan_jax.core.pickles.standins import CALLS, Array, Call, Name, Type, named, plain, storage
 
 MARK = object()
 
@@ -49,6 +49,12 @@ def _update(stack: list, values: list) -> None:
     stack[-1].update(_pairs(values))
 
 
+def _add(stack: list, values: list) -> None:
+    if not isinstance(stack[-1], set):
+        raise ValueError('items of something else than a set')
+    stack[-1].update(map(plain, values))
+
+
 def _append(stack: list) -> None:
     value = stack.pop()
     _extend(stack, [value])
@@ -62,9 +68,9 @@ def _set_item(stack: list) -> None:
 
 def _reduce(stack: list) -> None:
     arguments, function = stack.pop(), stack.pop()
-    if not isinstance(function, Name) or function not in CALLS:
+    if not isinstance(function, Call):
         raise ValueError('a call of something that is no function of arrays')
-    stack.append(CALLS[function](*arguments))
+    stack.append(function.run(*arguments))
 
 
 def _build(stack: list) -> None:
@@ -76,14 +82,10 @@ def _build(stack: list) -> None:
     stack.append(target)
 
 
-def _global(stack: list) -> None:
-    name, module = stack.pop(), stack.pop()
-    stack.append(named(module, name))
-
-
 ACTIONS: dict[str, Callable[[list], None]] = {
     'MARK': lambda stack: stack.append(MARK),
     'EMPTY_DICT': lambda stack: stack.append({}),
+    'EMPTY_SET': lambda stack: stack.append(set()),
     'EMPTY_LIST': lambda stack: stack.append([]),
     'EMPTY_TUPLE': lambda stack: stack.append(()),
     'NONE': lambda stack: stack.append(None),
@@ -97,11 +99,12 @@ ACTIONS: dict[str, Callable[[list], None]] = {
     'TUPLE3': _last(3),
     'APPEND': _append,
     'APPENDS': lambda stack: _extend(stack, values) if (values := _above_mark(stack)) else None,
+    'ADDITEMS': lambda stack: _add(stack, _above_mark(stack)),
     'SETITEM': _set_item,
     'SETITEMS': lambda stack: _update(stack, values) if (values := _above_mark(stack)) else None,
     'REDUCE': _reduce,
     'BUILD': _build,
-    'STACK_GLOBAL': _global,
+    'NEWOBJ': _reduce,
     'BINPERSID': lambda stack: stack.append(storage(stack.pop())),
     'PROTO': lambda stack: None,
     'FRAME': lambda stack: None,
@@ -115,16 +118,17 @@ PUTS = ('PUT', 'BINPUT', 'LONG_BINPUT')
 GETS = ('GET', 'BINGET', 'LONG_BINGET')
 
 
-def loads(stream: BinaryIO | bytes) -> Any:
+def loads(stream: BinaryIO | bytes, calls: Mapping[Name, Callable[..., Any]] = CALLS) -> Any:
     """Return the value of one pickle, with arrays as np.ndarray and tensors as View.
 
-    Strings of Python 2 are read as Latin-1. A stream is left behind the end of the pickle.
+    Strings of Python 2 are read as Latin-1. A stream is left behind the end of the pickle. calls:
+    what it may call, and what is called instead.
 
     Raises:
       ValueError: it is damaged, or holds anything else; nothing of it has been run.
     """
     try:
-        return _interpret(stream)
+        return _interpret(stream, calls)
     except (ValueError, MemoryError) as error:
         raise ValueError(f'{error}' or 'too large') from None
     # a damaged pickle fails in any of the readers
@@ -132,7 +136,7 @@ def loads(stream: BinaryIO | bytes) -> Any:
         raise ValueError(f'a damaged pickle ({type(error).__name__})') from None
 
 
-def _interpret(stream: BinaryIO | bytes) -> Any:
+def _interpret(stream: BinaryIO | bytes, calls: Mapping[Name, Callable[..., Any]]) -> Any:
     stack: list = []
     memo: dict[int, Any] = {}
     argument: Any
@@ -143,7 +147,11 @@ def _interpret(stream: BinaryIO | bytes) -> Any:
         if name in CONSTANTS:
             stack.append(argument)
         elif name == 'GLOBAL':
-            stack.append(named(*argument.split(' ')))
+            module, _, called = argument.partition(' ')
+            stack.append(named(module, called, calls))
+        elif name == 'STACK_GLOBAL':
+            called, module = stack.pop(), stack.pop()
+            stack.append(named(module, called, calls))
         elif name in PUTS:
             memo[argument] = stack[-1]
         elif name == 'MEMOIZE':
