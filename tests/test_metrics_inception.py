@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from gan_jax.errors import UserError
+from gan_jax.kinds.image import three_channels
 from gan_jax.metrics import features
 from gan_jax.metrics.evaluators import fid
-from gan_jax.metrics.features import inception
 from gan_jax.metrics.inception import weights
 from gan_jax.metrics.inception.network import TAPS, Inception
 from gan_jax.metrics.inception.resize import RESIZERS, enlarge, resize
@@ -123,7 +123,7 @@ def test_bad_names_and_channels_are_refused():
     with pytest.raises(UserError, match="unknown features 'inceptoin'"):
         features.make('inceptoin', 'legacy', '', inference.load)
     with pytest.raises(UserError, match='not 2 channels'):
-        inception.three_channels(np.zeros((1, 2, 2, 2), np.uint8))
+        three_channels(np.zeros((1, 2, 2, 2), np.uint8))
 
 
 def test_early_weights_are_no_fid(data_file):

@@ -37,7 +37,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / 'cache' / 'gan_jax'
 
 
-def mean_colours(name='classifier', calls=None):
+def mean_colours(name='classifier', calls=None, fid=None):
     """Make an extractor that needs no network: means of rows, and ten of them as logits."""
 
     def apply(images):
@@ -46,7 +46,8 @@ def mean_colours(name='classifier', calls=None):
         rows = images.astype(np.float32).mean((2, 3)) / 255
         return rows, np.tile(rows, (1, 3))[:, :10]
 
-    return Extractor(name, 'legacy', 'f' * 64, 'none', apply)
+    resize = 'none' if fid is None else 'legacy'
+    return Extractor(name, resize, 'f' * 64, 'none', apply, fid)
 
 
 def protocol(*metrics, **numbers):
@@ -233,12 +234,15 @@ class TestCertificates:
 
 
 def test_names_hold_network_and_resizer():
-    fid, metric = mean_colours('inception'), evaluators.build(['fid'], {})['fid']
+    fid, metric = mean_colours('inception', fid=''), evaluators.build(['fid'], {})['fid']
     assert title('fid', metric, fid) == 'fid-legacy'
     assert title('fid', metric, fid._replace(resize='clean')) == 'fid-clean'
-    assert title('fid', metric, mean_colours('inception768')) == 'fid768-legacy'
+    assert title('fid', metric, mean_colours('inception768', fid='768')) == 'fid768-legacy'
     assert title('fid-per-class', metric, fid) == 'fid-per-class-legacy'
     assert title('fid', metric, mean_colours()) == 'classifier-frechet'
+    other = mean_colours('vgg16')._replace(resize='clean')
+    assert title('fid', metric, other) == 'vgg16-frechet-clean'
+    assert title('kid', metric, other) == 'vgg16-kid-clean'
 
 
 class TestGenerator:

@@ -124,3 +124,11 @@ def to_uint8(images: np.ndarray, span: str) -> np.ndarray:
     low = RANGES[span][0]
     images = np.nan_to_num(np.asarray(images, np.float32), nan=low, posinf=1.0, neginf=low)
     return np.rint(255.0 * (np.clip(images, low, 1.0) - low) / (1.0 - low)).astype(np.uint8)
+
+
+def three_channels(images: jax.Array) -> jax.Array:
+    """Return RGB: gray three times, alpha dropped; raise UserError for other channel counts."""
+    channels = images.shape[-1]
+    if channels not in (1, 3, 4):
+        raise UserError(f'this network takes gray, RGB or RGBA images, not {channels} channels')
+    return jnp.repeat(images, 3, axis=-1) if channels == 1 else images[..., :3]

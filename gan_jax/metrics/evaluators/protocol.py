@@ -130,13 +130,15 @@ def own_classes(pair: Pair, metric: str) -> np.ndarray:
 def title(value: str, evaluator: Evaluator, extractor: Extractor) -> str:
     """Return the name under which a number is reported: its network and resizer are part of it.
 
-    'fid-legacy' and 'fid-clean' are FID; 'fid768-legacy' is FID-768 and no FID; a classifier's
-    is 'classifier-frechet'.
+    'fid-legacy' and 'fid-clean' are FID; 'fid768-legacy' is FID-768 and no FID; those of other
+    networks are 'classifier-frechet' and 'vgg16-frechet-legacy'.
     """
     if evaluator.pixels:
         return value
     head, _, tail = value.partition('-')
-    if extractor.name == 'classifier':
-        return '-'.join(filter(None, ('classifier', OWN_NAMES.get(head, head), tail)))
-    depth = '768' if extractor.name == 'inception768' else ''
-    return '-'.join(filter(None, (head + depth, tail, extractor.resize)))
+    resize = '' if extractor.resize == 'none' else extractor.resize
+    if extractor.fid is None:
+        head = f'{extractor.name}-{OWN_NAMES.get(head, head)}'
+    else:
+        head += extractor.fid
+    return '-'.join(filter(None, (head, tail, resize)))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import jax
-import jax.numpy as jnp
 
 from gan_jax.errors import UserError, unknown
+from gan_jax.kinds.image import three_channels
 from gan_jax.metrics.features.protocol import Extractor, LoadRun, Parallel
 from gan_jax.metrics.inception import weights
 from gan_jax.metrics.inception.network import Inception
@@ -19,11 +19,13 @@ Run = Callable[[Any, jax.Array, str], tuple[jax.Array, jax.Array]]
 def make(how: str, path: str, load: LoadRun) -> Extractor:
     """Make the extractor that FID is defined on; path is a file of the published weights."""
     del load
-    return extractor('inception', 2048, pooled, how, path)
+    return extractor('inception', 2048, pooled, how, path, '')
 
 
-def extractor(name: str, depth: int, run: Run, how: str, path: str) -> Extractor:
+def extractor(name: str, depth: int, run: Run, how: str, path: str, called: str) -> Extractor:
     """Make an extractor of the network's layers up to `depth` channels.
+
+    called: what follows the names of its metrics.
 
     Raises:
       UserError: weights or resizer not to be had, or not deep enough for what is asked.
@@ -37,7 +39,8 @@ def extractor(name: str, depth: int, run: Run, how: str, path: str) -> Extractor
             f'{weights.FILE} from {weights.URL}'
         )
     compiled = jax.jit(lambda variables, images: run(variables, three_channels(images), how))
-    return Extractor(name, how, network.sha256, NOTE, Parallel(compiled, network.variables))
+    apply = Parallel(compiled, network.variables)
+    return Extractor(name, how, network.sha256, NOTE, apply, called)
 
 
 def pooled(variables: Any, images: jax.Array, how: str) -> tuple[jax.Array, jax.Array]:
@@ -51,11 +54,3 @@ def taps(
 ) -> dict[str, jax.Array]:
     """Run the network on uint8 RGB images [b, H, W, 3]."""
     return cast(dict, Inception().apply(variables, resize(images, how), names))
-
-
-def three_channels(images: jax.Array) -> jax.Array:
-    """Return RGB: gray three times, alpha dropped; raise UserError for other channel counts."""
-    channels = images.shape[-1]
-    if channels not in (1, 3, 4):
-        raise UserError(f'Inception takes gray, RGB or RGBA images, not {channels} channels')
-    return jnp.repeat(images, 3, axis=-1) if channels == 1 else images[..., :3]

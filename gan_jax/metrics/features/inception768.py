@@ -12,7 +12,7 @@ from gan_jax.metrics.features.protocol import Extractor, LoadRun
 def make(how: str, path: str, load: LoadRun) -> Extractor:
     """Make the extractor; path may be the early weights, which end there."""
     del load
-    return inception.extractor('inception768', 768, averaged, how, path)
+    return inception.extractor('inception768', 768, averaged, how, path, '768')
 
 
 def averaged(variables: Any, images: jax.Array, how: str) -> tuple[jax.Array, jax.Array]:

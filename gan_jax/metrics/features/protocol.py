@@ -23,7 +23,9 @@ class Extractor(NamedTuple):
     """Turn uint8 images [b, H, W, C] into (features [b, d], logits [b, classes]).
 
     `name` and `resize` are part of the name of every metric; `sha256` is the weights'. `note`
-    says how images are converted. logits has no columns where the network has no classes.
+    says how images are converted. logits has no columns where the network has no classes. `fid`
+    is what follows the names of metrics that are FID's and its kin, '' or a depth; None, of any
+    other network, whose name then stands before them.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Extractor(NamedTuple):
     sha256: str
     note: str
     apply: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    fid: str | None = None
 
 
 def no_features(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
