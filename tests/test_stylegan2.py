@@ -12,10 +12,11 @@ import pytest
 from test_steps import tiny
 
 from gan_jax import models
-from gan_jax.core.state import apply, init_net
+from gan_jax.core.state import Net, apply, apply_averaged, init_net
 from gan_jax.errors import UserError
 from gan_jax.models import stylegan2
 from gan_jax.nn.mapping import mixed, truncate
+from gan_jax.nn.network import Base
 
 SMALL = {'shape': (8, 8, 1), 'width': 4, 'layers': 1}
 KEY, NO_TX = jax.random.key(0), optax.identity()
@@ -94,6 +95,15 @@ def test_only_the_highest_stages_are_of_low_precision():
     net = started(d, jnp.zeros((4, 16, 16, 3)))
     logits = jax.jit(lambda: apply(d, net, jnp.ones((4, 16, 16, 3)))[0].logits)()
     assert logits.dtype == jnp.float32 and jnp.isfinite(logits).all()
+
+
+def test_evaluation_is_of_full_precision():
+    class Told(Base):
+        def __call__(self, x, *, train):
+            return x.astype(self.compute_dtype)
+
+    net, x = Net({}, {}, None, None), jnp.ones(2)
+    assert apply_averaged(Told(compute_dtype='bfloat16'), net, x).dtype == jnp.float32
 
 
 def test_activations_are_bounded():
@@ -197,6 +207,27 @@ def test_sampling_options(game):
     z = maker.spaces['z'].draw(state, KEY, 4, **maker.options)
     images = jax.jit(lambda: maker.spaces['z'].synthesize(state, z, None, **maker.options))()
     np.testing.assert_allclose(images, plain, atol=1e-5)
+
+
+def test_w_is_a_space_that_z_leads_to(game):
+    algorithm, state = game
+    maker = algorithm.makers()['g']
+    z, w = maker.spaces.values()
+    assert [*maker.spaces] == ['z', 'w'] and w.down is None
+    options = {**maker.options, 'psi': 0.5, 'noise': 'none'}
+    latents = z.draw(state, KEY, 4, **options)
+
+    @jax.jit
+    def run(latents):
+        ws = z.down(state, latents, None, **options)
+        drawn = w.draw(state, KEY, 4, **options)
+        made = [w.synthesize(state, ws, None, **options)]
+        return ws, drawn, [*made, z.synthesize(state, latents, None, **options)]
+
+    ws, drawn, (by_w, by_z) = run(latents)
+    assert ws.shape == (4, 4, 6)
+    np.testing.assert_allclose(drawn, ws, rtol=1e-5)
+    np.testing.assert_allclose(by_w, by_z, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ class Space:
     Attributes:
       draw: (state, key, n, **options) -> latents [n, ...]; latent i does not depend on n.
       synthesize: (state, latents, label or None, **options) -> examples, by the averaged networks.
-        Both get all options of the maker.
-      down: (state, latents, label or None) -> latents of the next space, as z to w; None for none.
+      down: (state, latents, label or None, **options) -> latents of the next space, as z to w;
+        None for none. All three get all options of the maker.
     """
 
     draw: Callable[..., jax.Array]

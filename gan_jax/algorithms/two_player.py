@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Space
+from gan_jax.algorithms.styles import Styles
 from gan_jax.core import latent, rng, standing, values
 from gan_jax.core.game import Play, Player, Verdict, View, verdict
 from gan_jax.core.losses import Adversarial
@@ -165,10 +166,11 @@ class GAN(Procedure):
         return apply_averaged(self.generator, state.nets['g'], z, label, **options)
 
     def makers(self) -> dict[str, Maker]:
-        """Return the generator, which makes images of latents z."""
+        """Return the generator, which makes images of latents z, some by way of w."""
         options = {'truncation': None, **self.generator.options()}
         z = Space(self.latents, self.generate)
-        return {'g': Maker(self.field, self.make, spaces={'z': z}, options=options)}
+        spaces = Styles(self).spaces(z) if self.generator.HAS_W else {'z': z}
+        return {'g': Maker(self.field, self.make, spaces=spaces, options=options)}
 
     def make(
         self,
@@ -183,7 +185,7 @@ class GAN(Procedure):
         """Return n images; of random classes where the model has classes and none is given."""
         del given
         if label is None:
-            label = self._some_labels(key, n)
+            label = self.some_labels(key, n)
         z = self.latents(state, key, n, truncation)
         return self.generate(state, z, label, key=rng.fold(key, 'noise'), **options)
 
@@ -194,7 +196,7 @@ class GAN(Procedure):
             return state
         n, keys = self.phase.batch_size, rng.fold(rng.root(0), 'standing')
         inputs = (
-            (self.latents(state, key, n), self._some_labels(key, n))
+            (self.latents(state, key, n), self.some_labels(key, n))
             for key in jax.random.split(keys, self.standing)
         )
         g = standing.standing(self.generator, state.nets['g'], inputs)
@@ -259,7 +261,8 @@ class GAN(Procedure):
     def _label(self, label: jax.Array | None) -> jax.Array | None:
         return label if self.classes else None
 
-    def _some_labels(self, key: jax.Array, n: int) -> jax.Array | None:
+    def some_labels(self, key: jax.Array, n: int) -> jax.Array | None:
+        """Return random classes [n] of a conditional model, or None."""
         return self._label(self._labels(rng.example_keys(rng.fold(key, 'label'), n)))
 
     def _labels(self, keys: jax.Array) -> jax.Array:

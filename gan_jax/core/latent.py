@@ -61,15 +61,22 @@ def truncated(
     return within
 
 
-def slerp(a: jax.Array, b: jax.Array, t: float) -> jax.Array:
-    """Interpolate between latents [n, d] along great circles, t from 0 to 1 (Shoemake 1985)."""
-    norm_a = jnp.linalg.norm(a, axis=-1, keepdims=True)
-    norm_b = jnp.linalg.norm(b, axis=-1, keepdims=True)
-    cosine = jnp.sum(a * b, axis=-1, keepdims=True) / (norm_a * norm_b)
-    angle = jnp.arccos(jnp.clip(cosine, -1.0, 1.0))
+def slerp(a: jax.Array, b: jax.Array, t: jax.Array | float) -> jax.Array:
+    """Interpolate between latents [n, d], t from 0 to 1, a number or [n, 1].
+
+    Directions move along great circles (Shoemake 1985), lengths in proportion.
+    """
+    long_a = jnp.linalg.norm(a, axis=-1, keepdims=True)
+    long_b = jnp.linalg.norm(b, axis=-1, keepdims=True)
+    a, b = a / long_a, b / long_b
+    angle = jnp.arccos(jnp.clip(jnp.sum(a * b, axis=-1, keepdims=True), -1.0, 1.0))
     sine = jnp.sin(angle)
-    straight = (1 - t) * a + t * b
     round_ = (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.where(
         sine > 1e-4, sine, 1.0
     )
-    return jnp.where(sine > 1e-4, round_, straight)
+    return lerp(long_a, long_b, t) * jnp.where(sine > 1e-4, round_, lerp(a, b, t))
+
+
+def lerp(a: jax.Array, b: jax.Array, t: jax.Array | float) -> jax.Array:
+    """Interpolate between latents [n, ...] along straight lines, t a number or [n, 1, ...]."""
+    return (1 - t) * a + t * b

@@ -34,6 +34,12 @@ class Net(struct.PyTreeNode):
         """Return the exponential average of the variables, or the variables where none is kept."""
         return self.variables if self.ema is None else self.ema
 
+    def with_averaged(self, **collections: Any) -> 'Net':
+        """Return the net with other collections, not the parameters, in `averaged`."""
+        if self.ema is None:
+            return self.replace(extra={**self.extra, **collections})
+        return self.replace(ema={**self.ema, **collections})
+
 
 class TrainState(struct.PyTreeNode):
     """Hold a whole run: counters (int32), networks by name, and what else an algorithm keeps."""
@@ -116,7 +122,9 @@ def apply(
 
 
 def apply_averaged(module: nn.Module, net: Net, *inputs: Any, **options: Any) -> Any:
-    """Run a module in evaluation mode on a net's averaged variables; return its output."""
+    """Run a module in evaluation mode, in float32, on a net's averaged variables."""
+    if getattr(module, 'compute_dtype', 'float32') != 'float32':
+        module = module.clone(compute_dtype='float32')
     return module.apply(net.averaged, *inputs, train=False, **options)
 
 

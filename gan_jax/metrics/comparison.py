@@ -14,7 +14,7 @@ from gan_jax.metrics import evaluators, options, sets
 from gan_jax.metrics import features as networks
 from gan_jax.metrics.certificate import Sides, certify
 from gan_jax.metrics.evaluators import protocol as evaluating
-from gan_jax.metrics.evaluators.protocol import Evaluator, Pair, Value
+from gan_jax.metrics.evaluators.protocol import Evaluator, Pair, Value, Walk
 from gan_jax.metrics.features import cache
 from gan_jax.metrics.features.extract import extract
 from gan_jax.metrics.features.protocol import NONE, Extractor, Features, LoadRun
@@ -47,22 +47,23 @@ class Protocol(NamedTuple):
         return cls(evaluators.build(options.split(given['metrics']), given), **numbers)
 
     def extractor(self, given: Mapping[str, Any], load_run: LoadRun) -> Extractor:
-        """Return the network that the options name, or none where every metric looks at pixels.
+        """Return the network that the options name, or none where no metric looks at features.
 
         Raises:
           UserError: there is no such network, resizer or file.
         """
-        if all(e.pixels and not e.network for e in self.metrics.values()):
+        if all((e.pixels or e.paths) and not e.network for e in self.metrics.values()):
             return NONE
         return networks.make(given['features'], given['resize'], given['weights'], load_run)
 
-    def check(self, real: int, fake: int) -> None:
-        """Refuse too few images before any features are computed.
+    def check(self, real: int, fake: int, spaces: Mapping[str, Any]) -> None:
+        """Refuse too few images, or latents that a metric cannot use, before anything is computed.
 
         Raises:
-          UserError: names the metric, the set, and how many images it needs.
+          UserError: names the metric, and what it needs.
         """
         for name, evaluator in self.metrics.items():
+            evaluator.check(spaces)
             for who, count in (('real', real), ('fake', fake)):
                 if count < evaluator.needs():
                     least = evaluator.needs()
@@ -97,14 +98,18 @@ class Reference:
         return np.concatenate([b.images for b in self.set.batches(self.indices, 1024)])
 
     def certificates(
-        self, draw: Callable[[int], Fakes], fake: Mapping[str, Any], generator: Mapping[str, Any]
+        self,
+        draw: Callable[[int], Fakes],
+        fake: Mapping[str, Any],
+        generator: Mapping[str, Any],
+        walk: Walk | None = None,
     ) -> list[dict]:
         """Measure each of the protocol's draws of fakes, by seed, and certify the values."""
         began = time.monotonic()
         draws_of = range(self.protocol.seed, self.protocol.seed + self.protocol.repeats)
         seeds = [seed & keys.LAST_SEED for seed in draws_of]
         draws = [draw(seed) for seed in seeds]
-        values = combine([self.measure(f, s) for f, s in zip(draws, seeds, strict=True)])
+        values = combine([self.measure(f, s, walk) for f, s in zip(draws, seeds, strict=True)])
         real = described(self.set, len(self.indices), self.loaded[1])
         sides = Sides(real, {**fake, 'digest': joined(draws)}, generator)
         about = {
@@ -114,7 +119,7 @@ class Reference:
         }
         return certify(values, self.extractor, sides, about)
 
-    def measure(self, fakes: Fakes, seed: int) -> list[Value]:
+    def measure(self, fakes: Fakes, seed: int, walk: Walk | None) -> list[Value]:
         """Run the metrics on one draw, and give the results their full names."""
         pair = Pair(
             self.loaded[0],
@@ -122,6 +127,7 @@ class Reference:
             self.extractor,
             seed,
             lambda: (self.images(), fakes.images()),
+            walk,
         )
         return [
             value._replace(metric=evaluating.title(value.metric, evaluator, self.extractor))
@@ -171,7 +177,7 @@ def compare_sets(
     """
     reference = Reference(real, extractor, protocol)
     count = protocol.num or len(fake)
-    protocol.check(len(reference.indices), count)
+    protocol.check(len(reference.indices), count, {})
 
     @functools.cache
     def draw(seed: int) -> Fakes:
@@ -188,20 +194,24 @@ def compare_sets(
 
 
 def compare_generator(
-    reference: Reference, sample_fn: SampleFn, generator: Mapping[str, Any], labelled: bool = False
+    reference: Reference,
+    sample_fn: SampleFn,
+    generator: Mapping[str, Any],
+    labelled: bool = False,
+    walk: Walk | None = None,
 ) -> list[dict]:
     """Return the certificates of metrics between a generator and a reference.
 
     `sample_fn` takes (seed, number of the batch, images, labels or None) and returns uint8 images;
     labels are drawn from those of the reference where `labelled`. generator says its 'digest',
-    'step', 'ema', 'maker' and 'options'.
+    'step', 'ema', 'maker' and 'options'. walk: for metrics of paths between latents.
 
     Raises:
       UserError: too few images, or features that are not finite (names the image).
     """
     protocol = reference.protocol
     count = protocol.num or GENERATED
-    protocol.check(len(reference.indices), count)
+    protocol.check(len(reference.indices), count, walk.spaces if walk else {})
     pixels = any(evaluator.pixels for evaluator in protocol.metrics.values())
 
     def draw(seed: int) -> Fakes:
@@ -212,7 +222,7 @@ def compare_generator(
         return Fakes(found, digest, lambda: np.concatenate(kept))
 
     made = {'name': 'generator', 'split': None, 'count': count, 'conversion': 'uint8'}
-    return reference.certificates(draw, made, generator)
+    return reference.certificates(draw, made, generator, walk)
 
 
 def features(

@@ -25,6 +25,7 @@ from gan_jax.metrics.comparison import (
     SampleFn,
     compare_generator,
 )
+from gan_jax.metrics.evaluators.protocol import Walk
 from gan_jax.training import inference
 
 
@@ -42,7 +43,9 @@ class Measured:
         """Return the certificates of a state's metrics."""
         chosen = {k: v for k, v in self.options.items() if v is not None}
         about = {**about, 'options': chosen or None}
-        return compare_generator(self.reference, self.sampler(state), about, self.labelled)
+        size = self.reference.protocol.batch_size
+        walk = Walk(self.maker.spaces, state, self.options, self.reference.set.range, size)
+        return compare_generator(self.reference, self.sampler(state), about, self.labelled, walk)
 
     def sampler(self, state: TrainState) -> SampleFn:
         """Return the function that makes the images of a batch's number, from a seed."""
@@ -129,7 +132,7 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
         title = config.data.get('dataset') or config.data.name
         real = sets.ImageSet.of(title, split, part, config.data.range, field)
         reference = Reference(real, extractor, protocol)
-        protocol.check(len(reference.indices), protocol.num or GENERATED)
+        protocol.check(len(reference.indices), protocol.num or GENERATED, maker.spaces)
         labelled = bool(configs.classes(config))
         measured[name] = Measured(maker, source, reference, chosen[name], labelled)
     return Evaluation(measured)

@@ -1,7 +1,7 @@
 """What a metric's evaluator sees and yields, and the checks that several share."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,14 +13,32 @@ from gan_jax.metrics.features.protocol import Extractor, Features
 OWN_NAMES = {'fid': 'frechet', 'is': 'score'}
 
 
+class Walk(NamedTuple):
+    """Hold what it takes to walk through the latents of the generator that made the fakes.
+
+    spaces: `algorithms.protocol.Space`s by name, the first one first; state, options: what their
+    functions are called with; span: the range of the images; batch_size: images at once.
+    """
+
+    spaces: Mapping[str, Any]
+    state: Any
+    options: Mapping[str, Any]
+    span: str
+    batch_size: int
+
+
 class Pair(NamedTuple):
-    """Hold what metrics compare; `images()` gives the uint8 images of both sets, if one asks."""
+    """Hold what metrics compare; `images()` gives the uint8 images of both sets, if one asks.
+
+    walk: None where the fakes are a set.
+    """
 
     real: Features
     fake: Features
     extractor: Extractor
     seed: int
     images: Callable[[], tuple[np.ndarray, np.ndarray]]
+    walk: Walk | None = None
 
 
 class Value(NamedTuple):
@@ -38,16 +56,24 @@ class Value(NamedTuple):
 class Evaluator:
     """Compute one metric, or a few that belong together; the fields are its keys in config.eval.
 
-    `pixels` says that it looks at images, not at features, whose network its name then leaves out;
-    `network` says that it needs one all the same.
+    `pixels` says that it looks at images, and `paths` that it walks through latents; neither looks
+    at features, whose network the name then leaves out. `network` says that it needs one all the
+    same.
     """
 
     pixels: ClassVar[bool] = False
+    paths: ClassVar[bool] = False
     network: ClassVar[bool] = False
 
     def needs(self) -> int:
         """Return how many images of each set it takes at least."""
         return 2
+
+    def check(self, spaces: Mapping[str, Any]) -> None:
+        """Refuse what cannot be measured before anything is computed; nothing mostly.
+
+        spaces: the latents of what makes the fakes, by name; none of a set.
+        """
 
     def __call__(self, pair: Pair) -> Iterator[Value]:
         """Yield the values of two sets."""
@@ -133,7 +159,7 @@ def title(value: str, evaluator: Evaluator, extractor: Extractor) -> str:
     'fid-legacy' and 'fid-clean' are FID; 'fid768-legacy' is FID-768 and no FID; those of other
     networks are 'classifier-frechet' and 'vgg16-frechet-legacy'.
     """
-    if evaluator.pixels:
+    if evaluator.pixels or evaluator.paths:
         return value
     head, _, tail = value.partition('-')
     resize = '' if extractor.resize == 'none' else extractor.resize
