@@ -69,11 +69,11 @@ class Trained:
             raise UserError(f'{self.config.algorithm} makes examples of given ones ({needs}) alone')
         self._room(n, '--num')
         size = min(n, CHUNK)
-        labels = self._labels(size, label)
-        chosen = self._chosen(options)
+        labels = self.labels(size, label)
+        chosen = self.chosen(options)
         draw = jax.jit(maker.make, static_argnums=2, static_argnames=tuple(chosen))
         keys = (jax.random.fold_in(rng.root(seed), i) for i in range(-(-n // size)))
-        chunks = [self._final(draw(self.refined, key, size, {}, labels, **chosen)) for key in keys]
+        chunks = [self.final(draw(self.refined, key, size, {}, labels, **chosen)) for key in keys]
         return np.concatenate(chunks)[:n]
 
     def interpolate(
@@ -93,31 +93,34 @@ class Trained:
         self._room(frames * n, '--num')
         space = next(iter(spaces.values()))
         stops = max(2, math.ceil(frames / 16))
-        chosen = self._chosen(options)
+        chosen = self.chosen(options)
         latents = space.draw(self.refined, rng.root(seed), stops * n, **chosen)
         latents = latents.reshape(stops, n, -1)
-        labels = self._labels(n, label if label is not None or not self._classes else 0)
+        labels = self.labels(n, label if label is not None or not self.classes else 0)
         synthesize = jax.jit(space.synthesize, static_argnames=tuple(chosen))
         images = []
         for frame in range(frames):
             place = frame / frames * stops
             a, b = latents[int(place)], latents[(int(place) + 1) % stops]
             z = latent.slerp(a, b, place - int(place))
-            images.append(self._final(synthesize(self.refined, z, labels, **chosen)))
+            images.append(self.final(synthesize(self.refined, z, labels, **chosen)))
         return np.stack(images)
 
-    def _chosen(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def chosen(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of the maker with those given; raise UserError for others."""
         return maker_options({'': self.maker}, options, 'options')['']
 
     @property
-    def _classes(self) -> int:
+    def classes(self) -> int:
+        """Return the number of classes of a conditional model, else 0."""
         return configs.classes(self.config)
 
-    def _labels(self, n: int, label: int | None) -> np.ndarray | None:
+    def labels(self, n: int, label: int | None) -> np.ndarray | None:
+        """Return a class for each of n examples, None for none; raise UserError for no such one."""
         if label is None:
             return None
-        if not 0 <= label < self._classes:
-            has = f'classes 0 to {self._classes - 1}' if self._classes else 'no classes'
+        if not 0 <= label < self.classes:
+            has = f'classes 0 to {self.classes - 1}' if self.classes else 'no classes'
             raise UserError(f'label={label} is not allowed: the model has {has}')
         return np.full(n, label, np.int32)
 
@@ -141,7 +144,8 @@ class Trained:
         size = 2 * n * math.prod(self.field.shape)
         memory.hold([memory.Part(f'{n} examples', size, key)], memory.host(), memory.HOST)
 
-    def _final(self, made: jax.Array) -> np.ndarray:
+    def final(self, made: jax.Array) -> np.ndarray:
+        """Return what the maker has made as it is shown and written."""
         return self.kind.final(np.asarray(made), self.field)
 
 
