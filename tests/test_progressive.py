@@ -176,7 +176,7 @@ def test_small_images_in_large_batches_need_no_more_memory():
         ({'growth.batch': 0}, 'growth.batch=0 is not allowed'),
         (
             {'model': models.node('dcgan', g={'widths': (4,)}, d={'widths': (4,)})},
-            "not allowed with model.name='dcgan': model.g cannot grow; available: progan",
+            "not allowed with model.name='dcgan': model.g cannot grow; available: progan, stylegan",
         ),
     ],
     ids=str,

@@ -150,7 +150,7 @@ class Discriminator(SeesGroups, Progressive):
         x = self.seen(images, self.doublings())
         for i in range(self.doublings(), 0, -1):
             images = avgpool(images, 2)
-            x = fade(self.seen(images, i - 1), avgpool(self.stage(x, i), 2), level, i)
+            x = fade(self.seen(images, i - 1), self.halve(self.stage(x, i)), level, i)
         x = self.with_deviation(x)
         x = activate(self.conv(self.channels()[0], 'stage_0_conv')(x))
         x = activate(self.dense(self.channels()[0], 'stage_0_dense')(x.reshape(len(x), -1)))
@@ -159,6 +159,10 @@ class Discriminator(SeesGroups, Progressive):
     def seen(self, images: jax.Array, i: int) -> jax.Array:
         """Return the features that stage i starts with of images of its resolution."""
         return activate(self.conv(self.channels()[i], f'stage_{i}_image', 1)(images))
+
+    def halve(self, x: jax.Array) -> jax.Array:
+        """Return features x [B, h, w, c] of half the size."""
+        return avgpool(x, 2)
 
     def stage(self, x: jax.Array, i: int) -> jax.Array:
         """Apply the convolutions of stage i > 0 to x [B, h, w, c]."""

@@ -1,56 +1,39 @@
 """StyleGAN2's networks (Karras et al. 2020, arXiv:1912.04958), from the papers.
 
 The generator maps z to w, of which each layer of its synthesis makes the styles that scale the
-channels it convolves; `nn.mapping` and `nn.synthesis` are its halves. A share of the images of
-training has two w, one for the first layers and one for the others (style mixing). A running mean
-of w, kept beside the parameters, is what psi < 1 pulls w to (truncation, arXiv:1812.04948). The
-discriminator halves the image by filtered convolutions, and sees the standard deviation over groups
-of images. With classes both map the label, too, and the logit is a product with what the
-discriminator has made of it (arXiv:1802.05637, 2006.06676).
+channels it convolves; `nn.mapping` and `nn.synthesis` are its halves, `nn.style_based` mixes and
+truncates. The discriminator halves the image by filtered convolutions, and sees the standard
+deviation over groups of images. With classes both map the label, too, and the logit is a product
+with what the discriminator has made of it (arXiv:1802.05637, 2006.06676).
 
 All weights are N(0, 1) and scaled at run time (arXiv:1710.10196).
 """
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import keys as declare
-from gan_jax.core import rng
 from gan_jax.core.game import Verdict
-from gan_jax.core.keys import field
-from gan_jax.errors import choose
 from gan_jax.nn import init, resample
 from gan_jax.nn.activations import scaled_leaky_relu
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.dense import Dense
-from gan_jax.nn.mapping import Mapping, mixed, truncate
+from gan_jax.nn.mapping import Mapping
 from gan_jax.nn.minibatch import SeesGroups
-from gan_jax.nn.noise import MODES
+from gan_jax.nn.style_based import StyleBased
 from gan_jax.nn.styled import Styled
 from gan_jax.nn.synthesis import Synthesis
-from gan_jax.runtime import parallel
 
 
-class Generator(Styled):
+class Generator(StyleBased, Styled):
     """Map z [B, z_dim] to images [B, H, W, C], of a label [B] where there are classes."""
 
-    HAS_W: ClassVar[bool] = True
-
-    z_dim: int = field(declare.count(512, 'Length of the latent vector z.'))
-    w_dim: int = field(declare.count(512, 'Length of w.'))
-    mixing: float = field(declare.probability(0.9, 'Share of images with styles of two w.'))
-    w_decay: float = field(
-        declare.number(0.995, 'Share of the mean w that stays at each update.', low=0, high=1)
-    )
-
-    def setup(self) -> None:
-        """Make both halves, and the mean of w."""
-        self.mapping = Mapping(self.w_dim, self.layers, self.num_classes)
-        self.synthesis = Synthesis(
+    def make_synthesis(self) -> Synthesis:
+        """Return the network that makes images of w."""
+        return Synthesis(
             self.smallest(),
             self.shape[2],
             self.channels(),
@@ -58,76 +41,6 @@ class Generator(Styled):
             self.clamp,
             self.dtypes(),
         )
-        self.mean = self.variable('w_avg', 'mean', jnp.zeros, (self.w_dim,))
-
-    def options(self) -> dict[str, Any]:
-        """Return how sampling can change an image: see `styles` and `synthesize`."""
-        return {'psi': 1.0, 'cutoff': None, 'noise': 'const'}
-
-    def __call__(
-        self,
-        z: jax.Array,
-        label: jax.Array | None = None,
-        *,
-        train: bool,
-        keys: jax.Array | None = None,
-        psi: float = 1.0,
-        cutoff: int | None = None,
-        noise: str = '',
-    ) -> jax.Array:
-        """Return images; for psi and cutoff see `styles`, for noise `synthesize`."""
-        ws = self.styles(z, label, train=train, keys=keys, psi=psi, cutoff=cutoff)
-        return self.synthesize(ws, train=train, keys=keys, noise=noise)
-
-    def styles(
-        self,
-        z: jax.Array,
-        label: jax.Array | None = None,
-        *,
-        train: bool,
-        keys: jax.Array | None = None,
-        psi: float = 1.0,
-        cutoff: int | None = None,
-    ) -> jax.Array:
-        """Return w of each layer [B, layers, w_dim]; for psi and cutoff see `mapping.truncate`.
-
-        In training the mean of w moves; with per-example keys styles are mixed.
-        """
-        w = self.mapping(z, label)
-        ws = jnp.broadcast_to(w[:, None], (len(w), 2 * len(self.channels()), self.w_dim))
-        if train:
-            self.track(w)
-        if train and keys is not None and self.mixing:
-            others = self.mapping(self.drawn_anew(z, rng.split_each(keys, 'mixing z')), label)
-            ws = mixed(ws, others, self.mixing, rng.split_each(keys, 'mixing'))
-        return truncate(ws, self.mean.value, psi, cutoff)
-
-    def drawn_anew(self, z: jax.Array, keys: jax.Array) -> jax.Array:
-        """Return normal latents in place of z, which keep what terms have appended to it."""
-        fresh = rng.normal_each(keys, (self.z_dim,), z.dtype)
-        return jnp.concatenate([fresh, z[:, self.z_dim :]], axis=-1)
-
-    def synthesize(
-        self, ws: jax.Array, *, train: bool, keys: jax.Array | None = None, noise: str = ''
-    ) -> jax.Array:
-        """Return images of the w of each layer [B, layers, w_dim].
-
-        noise: 'random' by per-example keys, 'const', or 'none'; '' is 'random' in training where
-        there are keys, else 'const'.
-
-        Raises:
-          UserError: another noise.
-        """
-        noise = noise or ('random' if train and keys is not None else 'const')
-        choose(dict.fromkeys(MODES), noise, 'noise')
-        return self.synthesis(ws, noise, keys)
-
-    def track(self, w: jax.Array) -> None:
-        """Move the mean towards that of w [B, w_dim] over the batch of all devices."""
-        if self.is_initializing() or not self.is_mutable_collection('w_avg'):
-            return
-        batch = parallel.pmean(jax.lax.stop_gradient(w).mean(0))
-        self.mean.value = batch + self.w_decay * (self.mean.value - batch)
 
 
 class Discriminator(SeesGroups, Styled):

@@ -6,11 +6,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import keys
 from gan_jax.errors import UserError
 from gan_jax.nn import init
 from gan_jax.nn.activations import scaled_leaky_relu
 from gan_jax.nn.dense import Dense
 from gan_jax.nn.norm import PixelNorm
+
+LAYERS = keys.count(8, 'Layers of the mapping network.')
 
 
 class Mapping(nn.Module):

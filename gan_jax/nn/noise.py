@@ -34,15 +34,19 @@ class Noise(nn.Module):
 class PixelNoise(nn.Module):
     """Add N(0, 1), the same to all channels of a pixel, times a learnt number that starts at 0.
 
-    Karras et al. 2019 (arXiv:1812.04948). mode: 'random' draws it for each example of x
+    Karras et al. 2019 (arXiv:1812.04948). each: whether every channel has a number of its own, as
+    there; one for all is StyleGAN2's. mode: 'random' draws it for each example of x
     [B, H, W, C] from its key [B], 'const' takes the layer's own image, which was drawn once and is
     kept beside the parameters, 'none' adds nothing.
     """
 
+    each: bool = False
+
     @nn.compact
     def __call__(self, x: jax.Array, mode: str, keys: jax.Array | None = None) -> jax.Array:
         size = x.shape[1:3]
-        strength = self.param('strength', nn.initializers.zeros, ())
+        shape = x.shape[-1:] if self.each else ()
+        strength = self.param('strength', nn.initializers.zeros, shape)
         own = self.variable(
             'noise', 'image', lambda: jax.random.normal(self.make_rng('params'), size)
         )
@@ -53,4 +57,4 @@ class PixelNoise(nn.Module):
             if keys is None:
                 raise ValueError("noise 'random' is drawn from keys; got none")
             images = drawn(self, keys, size, images.dtype)
-        return x + (strength * images[..., None]).astype(x.dtype)
+        return x + (strength.reshape(1, 1, 1, -1) * images[..., None]).astype(x.dtype)

@@ -3,6 +3,7 @@
 from gan_jax.core import keys
 from gan_jax.core.keys import field
 from gan_jax.errors import choose
+from gan_jax.nn.mapping import LAYERS
 from gan_jax.nn.stages import Staged
 
 ARCHITECTURES = ('plain', 'skip', 'residual')
@@ -20,7 +21,7 @@ class Styled(Staged):
     architecture: str = field(
         keys.choice('skip', ARCHITECTURES, 'How images of all resolutions are connected.')
     )
-    layers: int = field(keys.count(8, 'Layers of the mapping network.'))
+    layers: int = field(LAYERS)
     clamp: float = field(
         keys.number(256.0, 'Bound of the activations of convolutions; 0: none.', low=0)
     )

@@ -1,0 +1,29 @@
+"""StyleGAN on CelebA at 64x64, grown from 4x4 (Karras et al. 2019, arXiv:1812.04948).
+
+python launch.py --config=configs/stylegan_celeba.py
+python launch.py --config=configs/stylegan_celeba.py --config.model.g.width=64 \
+    --config.model.g.base=1024 --config.model.g.z_dim=64 --config.model.g.w_dim=64 \
+    --config.growth.fade=15kimg --config.growth.stable=15kimg --config.duration=200kimg
+
+There is no published run at this size: widths, batches and lengths are ProGAN's (progan_celeba),
+the loss is nonsaturating with an R1 of weight 10, as for the paper's faces. The first is for a GPU;
+the second is narrow, for two CPU cores. Without growth: --config.algorithm=gan. For other data than
+tensorflow-datasets': --config.data.name=folder --config.data.path=img_align_celeba.zip
+
+Not run yet (docs/results.md).
+"""
+
+from configs import progan_celeba
+from gan_jax import models, terms
+
+
+def get_config():
+    """Return the config."""
+    config = progan_celeba.get_config()
+    config.model = models.node('stylegan', prior='normal', classes=0, g={}, d={})
+    for key in ('width', 'base', 'widths'):
+        config.model.d[key] = config.model.g.get_ref(key)
+    config.loss.name = 'nonsaturating'
+    config.terms = terms.node(r1={'weight': 10.0})
+    config.ema.half_life = '10kimg'
+    return config
