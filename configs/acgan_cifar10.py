@@ -4,6 +4,8 @@ python launch.py --config=configs/acgan_cifar10.py
 
 The paper's networks (table 2): kernels of 5 in G, of 3 in D with a dropout of 0.5; Adam at 2e-4,
 batch 100. Left out: the noise on D's activations. Published: an Inception score of 8.25.
+
+Not run yet (docs/results.md).
 """
 
 from gan_jax import config as configs

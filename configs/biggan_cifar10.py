@@ -6,6 +6,8 @@ Brock et al. 2019 (arXiv:1809.11096) as in PyTorch-StudioGAN's BigGAN.yaml: 500,
 discriminator at batch 64, 100,000 of the generator. --mode=sample and eval take batch statistics of
 16 batches; --options=truncation=0.5 trades variety for sharpness. Published: FID 14.73; 4.16 by
 StudioGAN against the training set, 8.03 against the 10,000 images of the test set.
+
+Not run yet (docs/results.md).
 """
 
 from gan_jax import config as configs

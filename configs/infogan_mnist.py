@@ -6,7 +6,8 @@ Chen et al. 2016, section C.1, with 62 numbers of noise, networks of half the wi
 connected layers within, whose Q is a linear layer, and Adam at 2e-4 for both: with the paper's
 layers, and 1e-3 for G, it drew black images (docs/results.md). Column k of the grid has category k,
 each row one noise and two numbers. The paper reports an error of 5 % where categories are matched
-to digits.
+to digits. After 210,000 images of 1.2 million, nine minutes of two busy cores, most rows were
+digits that can be read, and columns began to be digits; the rest was not run.
 """
 
 from gan_jax import config as configs

@@ -4,6 +4,8 @@ python launch.py --config=configs/lsgan_celeba.py
 
 Mao et al. 2017, eq. 9, on the networks, data and rates of dcgan_celeba. The paper shows scenes of
 LSUN, and gives no number for faces.
+
+Not run yet (docs/results.md).
 """
 
 from configs import dcgan_celeba

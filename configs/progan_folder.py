@@ -6,6 +6,8 @@ Images are cropped to the shape that most of them have, and brought to at most 6
 sizes: --config.data.size=128. Networks have an eighth of the paper's channels; wider ones:
 --config.model.g.width=512 --config.model.g.base=8192. The batches of each resolution are the
 published ones; others, as factors of batch_size: --config.growth.batch=4,2,1,1,1.
+
+Not run yet (docs/results.md).
 """
 
 from configs import dcgan_folder, progan_celeba

@@ -5,6 +5,8 @@ python launch.py --config=configs/progancourse_celeba.py
 From the paper's reading in `progan_celeba` it differs in what the course says: latents of 128
 numbers, bilinear upsampling, ten epochs in which a stage fades in and ten after them at each
 resolution. Batches have one size, real images do not fade in, and optimisers go on across growth.
+
+Not run yet (docs/results.md).
 """
 
 from configs import progan_celeba

@@ -6,8 +6,10 @@ python launch.py --config=configs/r3gan_celeba.py --config.model.g.size=S --conf
     --config.terms.ada.p.final=0
 
 Published for FFHQ-64: FID 1.95, 50,000 samples against the training set. The first is for GPUs;
-the second for two CPU cores (docs/results.md). For other data than tensorflow-datasets':
+the second for two CPU cores. For other data than tensorflow-datasets':
 --config.data.name=folder --config.data.path=img_align_celeba.zip
+
+Not run yet (docs/results.md).
 """
 
 from configs import r3gan_cifar10

@@ -5,7 +5,9 @@ python launch.py --config=configs/r3gan_folder.py --config.data.path=MY_IMAGES -
 Images are cropped to the shape that most of them have, and brought to at most 64 pixels; other
 sizes: --config.data.size=128. gamma, which is what has to be found for a new set, is taken from the
 paper's for photographs of faces at 64 and 256 pixels, and said when the run starts; another one:
---config.terms.r1.weight.first=1. Wider networks: --config.model.g.size=L. See docs/results.md.
+--config.terms.r1.weight.first=1. Wider networks: --config.model.g.size=L.
+
+Not run yet (docs/results.md).
 """
 
 import math

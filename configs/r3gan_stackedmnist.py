@@ -6,7 +6,9 @@ python launch.py --mode=eval --workdir=runs/r3gan_stackedmnist --metrics=stacked
 
 The paper gives no network for it; this is size S at 28x28, without augmentation. Published: 1,000
 modes of 1,000, of 26,000 samples. The second command counts them by a classifier of ours
-(configs/classifier_mnist.py); docs/results.md has what was counted here.
+(configs/classifier_mnist.py).
+
+Not run yet (docs/results.md).
 """
 
 from configs import r3gan_cifar10

@@ -8,6 +8,8 @@ network, and a discriminator that learns four times as fast. The paper trained o
 
 The data comes from tensorflow-datasets; of a folder or zip of the images:
 --config.data.name=folder --config.data.path=img_align_celeba.zip
+
+Not run yet (docs/results.md).
 """
 
 from gan_jax import config as configs

@@ -6,6 +6,8 @@ The data comes from tensorflow-datasets; of a folder or zip of the images:
 --config.data.name=folder --config.data.path=img_align_celeba.zip
 
 Published: FID 5.71 by kwotsin/mimicry, 50,000 samples against the training set.
+
+Not run yet (docs/results.md).
 """
 
 from configs import sngan_cifar10

@@ -6,7 +6,9 @@ The published settings for this set: a plain discriminator, R1 of weight 0.01, n
 style mixing; 100 million images. Published: FID 2.42, 50,000 samples against the training set.
 Without classes: --config.model.classes=0. R1 is part of every 16th update, 16 times as much: the
 published code gives it updates of its own, and lowers the learning rates for that. Samples closer
-to the mean: --mode=sample --options=psi=0.7 (docs/results.md).
+to the mean: --mode=sample --options=psi=0.7.
+
+Not run yet (docs/results.md).
 """
 
 from gan_jax import config as configs

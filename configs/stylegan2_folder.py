@@ -6,7 +6,9 @@ Images are cropped to the shape that most of them have, and brought to at most 6
 sizes, rectangles too: --config.data.size=128 or 96x64. gamma, the weight of R1, is 0.0002 * height
 * width / batch size, as in the code of arXiv:2006.06676, and said when the run starts; another one:
 --config.terms.r1.weight=1. Of few images: --config.terms.ada.target=0.6. Narrower networks:
---config.model.g.width=64 --config.model.g.base=2048. See docs/results.md.
+--config.model.g.width=64 --config.model.g.base=2048.
+
+Not run yet (docs/results.md).
 """
 
 from configs import dcgan_folder, stylegan2_celeba

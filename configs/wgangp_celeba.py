@@ -4,6 +4,8 @@ python launch.py --config=configs/wgangp_celeba.py
 
 The data comes from tensorflow-datasets; of a folder or zip of the images:
 --config.data.name=folder --config.data.path=img_align_celeba.zip
+
+Not run yet (docs/results.md).
 """
 
 from configs import wgangp_cifar10
