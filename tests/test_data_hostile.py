@@ -199,11 +199,14 @@ class TestUnpacked:
                 signal.raise_signal(signum)
 
         monkeypatch.setattr(gzip, 'open', lambda file: Reader())
-        before = signal.signal(signal.SIGTERM, command.terminated)
+        # a process in the background of a script ignores SIGINT
+        handlers = {signal.SIGTERM: command.terminated, signal.SIGINT: signal.default_int_handler}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             assert command.main(['inspect', str(self.bomb(tmp_path))]) == 128 + signum
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
         assert not list(temporary.iterdir())
         assert capsys.readouterr().err.startswith('interrupted; the same command')
 
