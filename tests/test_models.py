@@ -11,8 +11,9 @@ from conftest import ROOT
 
 from gan_jax import models
 from gan_jax.errors import UserError
-from gan_jax.models import cgan, dcgan, mlp
+from gan_jax.models import cgan, dcgan, mlp, progan
 from gan_jax.nn import resample
+from gan_jax.nn.network import each
 from gan_jax.nn.norm import NORMS
 
 KERAS = {'weight_init': 'glorot', 'norm_momentum': 0.99, 'norm_eps': 1e-3, 'bias': True}
@@ -176,7 +177,7 @@ def test_edges_are_normalised_on_demand():
         (dcgan.Discriminator(down='avg_pool'), "unknown down 'avg_pool' .*'avgpool'"),
         (dcgan.Discriminator(shape=(4, 4, 1), padding='VALID'), 'size 4x4: too small'),
         (mlp.Discriminator(dropout=1.0), 'dropout 1.0; allowed'),
-        (mlp.Generator(hidden=(8, 8), norm=('batch',)), r"norm \('batch',\) has 1 values"),
+        (mlp.Generator(hidden=(8, 8), norm=('batch',) * 3), r"norm \('batch', .* has 3 values"),
         (mlp.Generator(weight_init='xavier'), "unknown init 'xavier'"),
         (cgan.Generator(widths=(8, 8)), 'needs labels'),
     ],
@@ -185,6 +186,12 @@ def test_what_cannot_be_is_refused_in_one_line(module, message):
     with pytest.raises(UserError, match=message) as refusal:
         module.check()
     assert '\n' not in str(refusal.value)
+
+
+def test_one_value_is_that_of_all_layers_in_a_tuple_or_not():
+    # a single value on the command line is a tuple of one
+    assert each('batch', 2, 'norm') == each(('batch',), 2, 'norm') == ('batch', 'batch')
+    assert progan.Generator(shape=(8, 8, 1), widths=(4,)).channels() == (4, 4)
 
 
 def test_conditional_models_ask_for_the_label():

@@ -172,7 +172,7 @@ def test_small_images_in_large_batches_need_no_more_memory():
     [
         ({'duration': '154img'}, 'duration=154 images .* growing to a height of 8 takes 154; make'),
         ({'growth.batch': (2, 2, 1)}, r'growth.batch \(2, 2, 1\) has 3 values; allowed: one, or 2'),
-        ({'growth.rate': (1.0,)}, r'growth.rate \(1.0,\) has 1 values'),
+        ({'growth.rate': (1.0,) * 3}, r'growth.rate \(1.0, 1.0, 1.0\) has 3 values'),
         ({'growth.batch': 0}, 'growth.batch=0 is not allowed'),
         (
             {'model': models.node('dcgan', g={'widths': (4,)}, d={'widths': (4,)})},

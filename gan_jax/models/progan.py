@@ -52,9 +52,11 @@ class Progressive(Growing):
 
     def channels(self) -> tuple[int, ...]:
         """Return the channels of each stage; of all, where `shape` is a smaller one."""
-        stages = range(self.doublings() + 1)
+        n = self.doublings() + 1
+        if len(self.widths) == 1:
+            return self.widths * n
         return self.widths or tuple(
-            max(1, min(self.width, self.base // 2 ** (i + 1))) for i in stages
+            max(1, min(self.width, self.base // 2 ** (i + 1))) for i in range(n)
         )
 
     def check(self) -> None:

@@ -26,15 +26,14 @@ OUT_ACT = keys.choice(
 
 
 def each(value: T | tuple[T, ...], n: int, key: str) -> tuple[T, ...]:
-    """Return one value per layer from a tuple of n, or from one value for all.
+    """Return one value per layer from a tuple of n, or from one value for all, in a tuple or not.
 
     Raises UserError where a tuple has another length.
     """
-    if not isinstance(value, tuple | list):
-        return (value,) * n
-    if len(value) != n:
-        raise UserError(f'{key} {tuple(value)} has {len(value)} values; allowed: one, or {n}')
-    return tuple(value)
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if len(values) not in (1, n):
+        raise UserError(f'{key} {values} has {len(values)} values; allowed: one, or {n}')
+    return values if len(values) == n else values * n
 
 
 class Base(nn.Module):
