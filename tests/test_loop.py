@@ -56,13 +56,15 @@ def path(first, final):
 
 
 ADA = {'target': 0.6, 'p': 0.5, 'speed': '3000img'}
+# Five steps a call, and whatever is done is done after a multiple of that: one program to compile.
+ALIKE = {'steps_per_call': 5, 'duration': '20st'}
 KINDS = {
     'gan': ({}, None, (17,)),
     'terms': (
         {
             'terms': {
                 'lecam': {'every': 2},
-                'ada': {'target': 0.6, 'p': 0.5, 'speed': '3000img'},
+                'ada': ADA,
                 'r1': {},
             }
         },
@@ -79,7 +81,7 @@ KINDS = {
         (22,),
     ),
     # spectral norm and standing statistics; 10 classes
-    'biggan': ({'sample.standing': 2, 'loss.name': 'hinge', 'duration': '24st'}, None, (13,)),
+    'biggan': ({'sample.standing': 2, 'loss.name': 'hinge', **ALIKE}, None, (13,)),
     # 10 steps of 32 images at 4x4; then at 8x8, of 16, 20 in which a stage fades in, and 10
     'progressive': (
         {
@@ -88,6 +90,7 @@ KINDS = {
             'growth.batch': (2, 1),
             'growth.fade': '320img',
             'growth.stable': '320img',
+            **ALIKE,
             'duration': '800img',
             'checkpoint.every': '320img',
         },
@@ -96,7 +99,7 @@ KINDS = {
     ),
     # the mean of w, that of path lengths, and the noise of layers; 10 classes
     'stylegan2': (
-        {'terms': {'path_length': {'every': 2}, 'r1': {'every': 3}}, 'duration': '24st'},
+        {'terms': {'path_length': {'every': 2}, 'r1': {'every': 3}}, **ALIKE},
         None,
         (13,),
     ),
