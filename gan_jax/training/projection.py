@@ -107,7 +107,7 @@ class Projector:
           UserError: images below 16x16.
         """
         state, key = self.trained.refined, rng.root(seed)
-        wanted = jax.jit(self.embed)(given, target[None])
+        wanted = self.embed(given, target[None])
         mean, spread = self.statistics(state, rng.fold(key, 'statistics'))
         task = Task(given, state, wanted, mean, spread, key)
         fit, shown = self.start(task), []
@@ -178,6 +178,7 @@ class Projector:
         synthesize: Callable = self.trained.maker.spaces[self.space].synthesize
         return synthesize(with_noise(state, noise), latents, self.label, **self.options)
 
+    @functools.partial(jax.jit, static_argnums=0)
     def embed(self, given: Any, images: jax.Array) -> list[jax.Array]:
         """Return what LPIPS compares of images."""
         return lpips.embed(given, lpips.seen(images, self.trained.field.span))
