@@ -13,6 +13,7 @@ from gan_jax.training import inference
 OF_A_RUN = True
 FLAGS = {
     'num': keys.count(64, 'Number of frames.', high=100_000),
+    'space': keys.text('', 'Latents that are joined, z or w; z by default.'),
     **inference.FLAGS,
     'out': keys.path('', 'Folder to write to; WORKDIR/interpolation by default.'),
 }
@@ -22,12 +23,12 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     """Write `num` frames as GIF, and as MP4 where the encoder is installed.
 
     Raises:
-      UserError: no such run, checkpoint, class or option, or an algorithm without latent vectors.
+      UserError: no such run, checkpoint, space, class or option, or an algorithm without latents.
     """
     options = assignments(flags.options, '--options')
     trained = inference.load(workdir, flags.step, flags.maker)
     out = pathlib.Path(flags.out or workdir / 'interpolation')
-    walk = trained.interpolate(flags.num, flags.seed, flags.label, **options)
+    walk = trained.interpolate(flags.num, flags.seed, flags.label, space=flags.space, **options)
     side = math.isqrt(walk.shape[1])
     shown = (f.reshape(side, side, *f.shape[1:]) for f in walk)
     grids = [trained.kind.picture(f, trained.field) for f in shown]

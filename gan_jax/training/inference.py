@@ -77,34 +77,68 @@ class Trained:
         return np.concatenate(chunks)[:n]
 
     def interpolate(
-        self, frames: int, seed: int = 0, label: int | None = None, n: int = 16, **options: Any
+        self,
+        frames: int,
+        seed: int = 0,
+        label: int | None = None,
+        n: int = 16,
+        space: str = '',
+        **options: Any,
     ) -> np.ndarray:
         """Return frames of n images [frames, n, H, W, C] between random latents, in a closed loop.
 
-        Latents are joined along great circles (White 2016, arXiv:1609.04468). `options` are the
+        Latents of the first space, z, are joined along great circles (White 2016,
+        arXiv:1609.04468), those of others, such as w, along straight lines. `options` are the
         maker's.
 
         Raises:
-          UserError: the algorithm has no latents, or there is no such class or option.
+          UserError: the algorithm has no latents, or there is no such space, class or option.
         """
         spaces = self.maker.spaces
         if not spaces:
             raise UserError(f'algorithm={self.config.algorithm!r} has no latents to interpolate')
         self._room(frames * n, '--num')
-        space = next(iter(spaces.values()))
+        space = space or next(iter(spaces))
         stops = max(2, math.ceil(frames / 16))
         chosen = self.chosen(options)
-        latents = space.draw(self.refined, rng.root(seed), stops * n, **chosen)
-        latents = latents.reshape(stops, n, -1)
-        labels = self.labels(n, label if label is not None or not self.classes else 0)
-        synthesize = jax.jit(space.synthesize, static_argnames=tuple(chosen))
+        labels = self.labels(n, self.one_class(label))
+        latents = self.latents(space, stops * n, seed, label, chosen)
+        latents = latents.reshape(stops, n, *latents.shape[1:])
+        join = latent.slerp if space == next(iter(spaces)) else latent.lerp
+        synthesize = jax.jit(spaces[space].synthesize, static_argnames=tuple(chosen))
         images = []
         for frame in range(frames):
             place = frame / frames * stops
             a, b = latents[int(place)], latents[(int(place) + 1) % stops]
-            z = latent.slerp(a, b, place - int(place))
-            images.append(self.final(synthesize(self.refined, z, labels, **chosen)))
+            between = join(a, b, place - int(place))
+            images.append(self.final(synthesize(self.refined, between, labels, **chosen)))
         return np.stack(images)
+
+    def latents(
+        self, space: str, n: int, seed: int, label: int | None, chosen: Mapping[str, Any]
+    ) -> jax.Array:
+        """Return n latents of a space, made of those of the first one, all of one class.
+
+        chosen: all options of the maker.
+
+        Raises:
+          UserError: there is no such space.
+        """
+        spaces, labels = self.maker.spaces, self.labels(n, self.one_class(label))
+        choose(spaces, space, 'space')
+        first, *between = [*spaces][: [*spaces].index(space) + 1]
+        found = spaces[first].draw(self.refined, rng.root(seed), n, **chosen)
+        for above in [first, *between][:-1]:
+            down = spaces[above].down
+            assert down, f'{above} leads nowhere, but {space} comes after it'
+            found = jax.jit(down, static_argnames=tuple(chosen))(
+                self.refined, found, labels, **chosen
+            )
+        return found
+
+    def one_class(self, label: int | None) -> int | None:
+        """Return the class of images that have to share one: by default the first there is."""
+        return 0 if label is None and self.classes else label
 
     def chosen(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of the maker with those given; raise UserError for others."""
