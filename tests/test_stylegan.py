@@ -137,7 +137,7 @@ def test_what_cannot_be_is_refused_in_one_line():
     for changed, message in (
         ({'shape': (33, 33, 1)}, 'size 33x33: a StyleGAN doubles'),
         ({'num_classes': 3}, 'a StyleGAN reads no labels'),
-        ({'widths': (4,)}, r'widths \(4,\) has 1 values'),
+        ({'widths': (4, 4, 4)}, r'widths \(4, 4, 4\) has 3 values'),
     ):
         with pytest.raises(UserError, match=message) as refusal:
             stylegan.Generator(**{**SMALL, **changed}).check()
