@@ -41,8 +41,17 @@ def rule_weight(entry: dict, salt: str) -> np.ndarray:
     return np.float32(entry['offset']) + np.float32(entry['scale']) * n
 
 
-@pytest.fixture(scope='session')
-def parity():
+@pytest.fixture(scope='module')
+def optimised():
+    """Compile as a user does, whose sums are rounded less."""
+    before = jax.config.read('jax_disable_most_optimizations')
+    jax.config.update('jax_disable_most_optimizations', False)
+    yield
+    jax.config.update('jax_disable_most_optimizations', before)
+
+
+@pytest.fixture(scope='module')
+def parity(optimised):
     """Load a fixture of a reference implementation: (readme, weights, inputs, outputs)."""
 
     def load(name: str):
