@@ -106,6 +106,16 @@ def test_lines_of_metrics_that_are_damaged_are_left_out(finished, unfinished, ca
     assert (unfinished / 'losses.png').stat().st_size > 1000
 
 
+def test_a_run_goes_on_that_was_begun_before_a_key_came(run, capsys):
+    config = json.loads((run / 'config.json').read_text())
+    del config['init'], config['optim']['g']['freeze']
+    (run / 'config.json').write_text(json.dumps(config))
+    train.train(runs.small(), run)
+    assert capsys.readouterr().out.startswith('finished: ')
+    with pytest.raises(UserError, match=r"another config: init \('' -> 'other'\); take another"):
+        train.train(runs.small(init='other'), run)
+
+
 @pytest.mark.parametrize('text', ['[1]', '', '{"digest": 3}', '{"digest": "other"}'])
 def test_a_damaged_result_is_written_anew(finished, run, text):
     (run / 'result.json').write_text(text)

@@ -150,7 +150,8 @@ def need_room(workdir: pathlib.Path, size: int) -> None:
 
 def _compare(workdir: pathlib.Path, old: Any, new: Any) -> None:
     new = ml_collections.ConfigDict(as_json(new))
-    matter, free = configs.differences(old, new)
+    # keys that came after the run have their defaults
+    matter, free = configs.differences(configs.settled(old), new)
     if matter:
         raise UserError(
             f'workdir={str(workdir)!r} holds a run of another config: {", ".join(matter)}; '
