@@ -198,10 +198,10 @@ def test_a_step_is_traced_once(plain):
 @pytest.mark.parametrize('game', GAMES)
 def test_eight_devices_equal_one(game):
     options, classes = GAMES[game]
-    algorithm, data = tiny(**options), batches(3, classes=classes)
+    algorithm, data = tiny(**options), batches(2, classes=classes)
     one, eight = run(algorithm, data), run(algorithm, data, devices=8)
-    assert eight[0].images == one[0].images == 48
-    chex.assert_trees_all_close(one[0], eight[0], rtol=2e-4, atol=2e-5)
+    assert eight[0].images == one[0].images == 32
+    chex.assert_trees_all_close(one[0], eight[0], rtol=2e-4, atol=1e-4)
 
 
 def test_pmap_and_shard_map_give_the_same_bits():
