@@ -137,7 +137,7 @@ def test_bounds_are_said_in_the_help_and_in_the_reference():
 def test_a_seed_has_32_bits_and_each_draws_its_own():
     last = keys.LAST_SEED
     assert configs.COMMON['seed'].allows(last) and not configs.COMMON['seed'].allows(last + 1)
-    assert FLAGS['--seed'].high == last
+    assert modes.find('sample').FLAGS['seed'].high == last
     drawn = [jax.random.key_data(rng.root(seed)).tolist() for seed in (0, last, last >> 1)]
     assert len(set(map(tuple, drawn))) == 3
     assert (order.order(50, last, 0) != order.order(50, last >> 1, 0)).any()
