@@ -10,6 +10,8 @@ half of the largest widths). R1 is part of every 16th update of the discriminato
 of every 4th of the generator, as many times as much. The first is for a GPU; the second is narrow,
 for two CPU cores. For other data than tensorflow-datasets': --config.data.name=folder
 --config.data.path=img_align_celeba.zip
+
+Not run yet (docs/results.md).
 """
 
 from configs import stylegan2_cifar10
