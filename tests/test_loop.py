@@ -170,8 +170,11 @@ def test_a_run_that_is_stopped_ends_as_one_that_is_not(toys, kind, tmp_path, mon
         assert capsys.readouterr().out.splitlines()[-1] == f'digest {digest}'
 
 
-@pytest.mark.parametrize('parallel', ['pmap', 'shard_map'])
-@pytest.mark.parametrize('kind', KINDS)
+# Both ways give the same bits (test_steps.py): of the second those that keep most beside networks.
+@pytest.mark.parametrize(
+    ('kind', 'parallel'),
+    [*((kind, 'pmap') for kind in KINDS), *((k, 'shard_map') for k in ('gan', 'terms', 'phases'))],
+)
 def test_the_state_is_the_same_on_all_devices(toys, kind, parallel):
     config, source = config_of(kind)
     config.update({'devices': 2, 'parallel': parallel})
