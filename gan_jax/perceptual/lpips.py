@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gan_jax.kinds.image import RANGES, three_channels
+from gan_jax.nn.resample import avgpool
 from gan_jax.perceptual import vgg16
 from gan_jax.perceptual.weights import Weights
 
@@ -36,10 +37,7 @@ def seen(images: jax.Array, span: str) -> jax.Array:
     """
     low, high = RANGES[span]
     images = three_channels((images - low) * (2 / (high - low)) - 1)
-    factor = max(1, min(images.shape[1:3]) // LARGEST)
-    b, h, w = images.shape[0], images.shape[1] // factor, images.shape[2] // factor
-    whole = images[:, : h * factor, : w * factor]
-    return whole.reshape(b, h, factor, w, factor, 3).mean((2, 4))
+    return avgpool(images, max(1, min(images.shape[1:3]) // LARGEST))
 
 
 def embed(given: Any, images: jax.Array) -> list[jax.Array]:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.errors import UserError
 from gan_jax.nn.conv import conv2d
+from gan_jax.nn.resample import maxpool
 
 # Convolutions between one halving of the image and the next.
 BLOCKS = (2, 2, 3, 3, 3)
@@ -37,16 +37,9 @@ def features(convs: Convs, images: jax.Array) -> list[jax.Array]:
     x, found, layers = (images - SHIFT) / SCALE, [], iter(convs)
     with jax.default_matmul_precision('highest'):
         for i, n in enumerate(BLOCKS):
-            x = halved(x) if i else x
+            x = maxpool(x, 2) if i else x
             for _ in range(n):
                 kernel, bias = next(layers)
                 x = jax.nn.relu(conv2d(x, kernel) + bias.reshape(1, 1, 1, -1))
             found.append(x)
     return found
-
-
-def halved(x: jax.Array) -> jax.Array:
-    """Return the maximum of every 2x2 pixels of x [B, H, W, C]; an odd line at the end is left."""
-    b, h, w, c = x.shape
-    x = x[:, : h // 2 * 2, : w // 2 * 2]
-    return jnp.max(x.reshape(b, h // 2, 2, w // 2, 2, c), axis=(2, 4))

@@ -126,14 +126,12 @@ class Trained:
         """
         spaces, labels = self.maker.spaces, self.labels(n, self.one_class(label))
         choose(spaces, space, 'space')
-        first, *between = [*spaces][: [*spaces].index(space) + 1]
-        found = spaces[first].draw(self.refined, rng.root(seed), n, **chosen)
-        for above in [first, *between][:-1]:
-            down = spaces[above].down
-            assert down, f'{above} leads nowhere, but {space} comes after it'
-            found = jax.jit(down, static_argnames=tuple(chosen))(
-                self.refined, found, labels, **chosen
-            )
+        first = next(iter(spaces.values()))
+        found = first.draw(self.refined, rng.root(seed), n, **chosen)
+        for above in latent.leading(spaces, space):
+            assert above.down, f'a space before {space} leads nowhere'
+            down = jax.jit(above.down, static_argnames=tuple(chosen))
+            found = down(self.refined, found, labels, **chosen)
         return found
 
     def one_class(self, label: int | None) -> int | None:

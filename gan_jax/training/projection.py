@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax.core import rng
+from gan_jax.core import latent, rng
 from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError, choose
 from gan_jax.perceptual import lpips
@@ -129,13 +129,11 @@ class Projector:
     def statistics(self, state: TrainState, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return the mean of the latents [1, ...], and their root mean square distance from it."""
         spaces = self.trained.maker.spaces
-        order = [*spaces]
-        latents = spaces[order[0]].draw(state, key, DRAWS, **self.options)
+        latents = next(iter(spaces.values())).draw(state, key, DRAWS, **self.options)
         label = None if self.label is None else np.repeat(self.label, DRAWS)
-        for name in order[: order.index(self.space)]:
-            down = spaces[name].down
-            assert down
-            latents = down(state, latents, label, **self.options)
+        for above in latent.leading(spaces, self.space):
+            assert above.down
+            latents = above.down(state, latents, label, **self.options)
         mean = latents.mean(0, keepdims=True)
         return mean, jnp.sqrt(jnp.square(latents - mean).sum(-1).mean())
 

@@ -95,10 +95,9 @@ class Course(NamedTuple):
     @classmethod
     def of(cls, walk: protocol.Walk, name: str, evaluator: Evaluator) -> 'Course':
         """Return the course through a space: great circles in the first one, else straight."""
-        order = [*walk.spaces]
-        before = [walk.spaces[other] for other in order[: order.index(name)]]
+        before = latent.leading(walk.spaces, name)
         return cls(
-            walk.spaces[order[0]].draw,
+            next(iter(walk.spaces.values())).draw,
             tuple(space.down for space in before),
             walk.spaces[name].synthesize,
             latent.lerp if before else latent.slerp,
