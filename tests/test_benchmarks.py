@@ -7,13 +7,18 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import PIL.Image
 import pytest
 
+import gan_jax
 from gan_jax import config as configs
 from gan_jax import config_file, models
+from gan_jax.core.state import apply_averaged
 from gan_jax.data import synthetic
 from gan_jax.errors import UserError
+from gan_jax.pictures import save_png
 from gan_jax.runtime import parallel
 from gan_jax.runtime import profiler as profile
 from gan_jax.train import train
@@ -31,6 +36,7 @@ def load(name):
     return module
 
 
+overfitting = load('overfitting')
 scaling = load('scaling')
 layers = load('layers')
 
@@ -185,3 +191,26 @@ def test_penalties_print_one_table():
     head, _, *rows = done.stdout.splitlines()
     assert head.startswith('| penalty | sigma | step |') and len(rows) == 8
     assert [row.split(' | ')[1] for row in rows[:4]] == ['exact', '0.1', '0.01', '0.001']
+
+
+def test_overfitting_is_told_by_logits_on_held_out_images(tmp_path, monkeypatch, capsys):
+    draw = np.random.default_rng(0)
+    for split, low in (('train', 0), ('test', 128)):
+        for i in range(3):
+            image = draw.integers(low, low + 128, (4, 4, 1)).astype(np.uint8)
+            save_png(tmp_path / 'data' / split / f'{i}.png', image)
+    monkeypatch.setattr(overfitting, 'CHUNK', 2)
+    given = {'data.name': 'folder', 'data.path': str(tmp_path / 'data'), 'data.split': 'train'}
+    train(config(**given, batch_size=2), tmp_path / 'run')
+    command = ['overfitting.py', f'--workdir={tmp_path / "run"}', '--split=test', '--json']
+    monkeypatch.setattr(sys, 'argv', command)
+    overfitting.main()
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    # three images are one chunk of two, and a rest
+    assert [found[n]['images'] for n in ('training', 'held-out')] == [2, 2]
+    trained = gan_jax.load(tmp_path / 'run')
+    images = [np.asarray(PIL.Image.open(tmp_path / f'data/train/{i}.png')) for i in (0, 1)]
+    batch = jnp.asarray(images)[..., None] / 127.5 - 1
+    logits = apply_averaged(trained.algorithm.discriminator, trained.state.nets['d'], batch).logits
+    assert found['training']['mean'] == pytest.approx(float(logits.mean()), rel=1e-4)
+    assert found['gap'] == pytest.approx(found['training']['mean'] - found['held-out']['mean'])
