@@ -1,6 +1,7 @@
 """VGG16's convolutions (Simonyan and Zisserman 2014, arXiv:1409.1556), trained on ImageNet."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,13 +18,14 @@ SMALLEST = 2 ** (len(BLOCKS) - 1)
 SHIFT = np.array([[[[-0.030, -0.088, -0.188]]]], np.float32)
 SCALE = np.array([[[[0.458, 0.448, 0.450]]]], np.float32)
 
-Convs = Sequence[tuple[jax.Array, jax.Array]]
+Convs = Sequence[tuple[Any, Any]]
 
 
-def features(convs: Convs, images: jax.Array) -> list[jax.Array]:
+def features(convs: Convs, images: jax.Array, blocks: int = len(BLOCKS)) -> list[jax.Array]:
     """Return what each block makes, [B, h, w, C] after its last ReLU, of RGB images in [-1, 1].
 
-    convs: (kernel HWIO, bias) of each convolution. All is in float32, on accelerators too.
+    convs: (kernel HWIO, bias) of each convolution; blocks: how many, from the first, are wanted.
+    All is in float32, on accelerators too.
 
     Raises:
       UserError: images [B, H, W, 3] that are too small.
@@ -36,7 +38,7 @@ def features(convs: Convs, images: jax.Array) -> list[jax.Array]:
         )
     x, found, layers = (images - SHIFT) / SCALE, [], iter(convs)
     with jax.default_matmul_precision('highest'):
-        for i, n in enumerate(BLOCKS):
+        for i, n in enumerate(BLOCKS[:blocks]):
             x = maxpool(x, 2) if i else x
             for _ in range(n):
                 kernel, bias = next(layers)
