@@ -389,7 +389,7 @@ def panels(monkeypatch, tmp_path, lines):
 def test_curves_by_kind(monkeypatch, tmp_path):
     lines = [
         {'step': s, 'images': 64 * s, 'd_loss': 1 / s, 'g_loss': None if s == 3 else 2.0,
-         'seconds': s, 'd_real_accuracy': 0.9, 'g_grad_norm': 10.0**s}
+         'seconds': s, 'd_real_accuracy': 0.01 if s == 2 else 0.9, 'g_grad_norm': 10.0**s}
         for s in range(1, 6)
     ]  # fmt: skip
     loss, accuracy, norm = panels(monkeypatch, tmp_path, lines)

@@ -50,10 +50,10 @@ def _panel(axis: Axes, lines: Lines, x: str, title: str, names: Sequence[str]) -
         axis.plot([at for at, _ in points], heights, label=name.replace('$', r'\$'), linewidth=1)
         values += [y for y in heights if math.isfinite(y)]
     axis.set_ylabel(title)
-    if values and min(values) > 0 and max(values) > 50 * min(values):
-        axis.set_yscale('log')
     if 'accuracy' in title:
         axis.set_ylim(-0.02, 1.02)
+    elif values and min(values) > 0 and max(values) > 50 * min(values):
+        axis.set_yscale('log')
     axis.grid(alpha=0.3)
     if names:
         axis.legend(fontsize='small')
