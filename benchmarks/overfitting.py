@@ -1,6 +1,6 @@
 """Measure how far a discriminator has learnt its images by heart: its logits on others.
 
-python benchmarks/overfitting.py --workdir=runs/mine --split=test [--num=1000]
+python benchmarks/overfitting.py --workdir=runs/mine --split=test [--num=1000] [--step=1200]
 
 Mean and quantiles of a trained discriminator's logits on the images that it was trained on, on
 held-out ones of another split, and on generated ones, none of them augmented. The gap is that
@@ -77,10 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--workdir', required=True, help='folder of a run')
     parser.add_argument('--split', required=True, help='split of data that was not trained on')
+    parser.add_argument('--step', type=int, help='checkpoint; the newest by default')
     parser.add_argument('--num', type=int, default=1000, help='images of each kind at most')
     parser.add_argument('--json', action='store_true', help='print numbers instead of a table')
     args = parser.parse_args()
-    trained = gan_jax.load(args.workdir)
+    trained = gan_jax.load(args.workdir, args.step)
     rows = {
         'training': real(trained, trained.config.data.split, args.num),
         'held-out': real(trained, args.split, args.num),
