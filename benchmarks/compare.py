@@ -6,11 +6,14 @@ Networks, batch, optimiser and algorithm are the same, images live on the device
 both run in one process and take turns, so that what else the machine does falls on both. A number
 is the median over the turns, warm-up apart; the ratio in brackets is that of each side's fastest
 turn, which a busy machine disturbs less. floor: the step's FLOP by XLA's count over the rate of
-a large float32 matrix product in its fastest turn. PyTorch: pip install torch.
+a large float32 matrix product in its fastest turn. Where terms are lazy, all count as due in FLOP,
+and a turn has whole rounds of steps, so that they weigh in seconds what they weigh in training.
+PyTorch: pip install torch.
 """
 
 import argparse
 import json
+import math
 import pathlib
 import statistics
 import sys
@@ -30,6 +33,7 @@ try:
     import torch_gan
     import torch_r3gan
     import torch_residual
+    import torch_stylegan2
 except ImportError:
     sys.exit('error: PyTorch is not installed: pip install torch')
 
@@ -54,17 +58,24 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         {'model.g.size': 'S', 'model.classes': 0, 'terms.ada.p.final': 0.0, 'batch_size': 32},
         '32x32x3',
     ),
+    # R1 in every 16th step and path length in every 4th, as updates of their own
+    'stylegan2_64': (
+        'configs/stylegan2_celeba.py',
+        {'model.g.base': 2048, 'model.g.width': 64, 'batch_size': 16},
+        '64x64x3',
+    ),
     'mlp28': ('configs/mlp3_mnist.py', {}, '28x28x1'),
 }
 THEIRS = {
     'sngan32': torch_residual.SNGAN,
     'biggan32': torch_residual.BigGAN,
     'r3gan32': torch_r3gan.R3GAN,
+    'stylegan2_64': torch_stylegan2.StyleGAN2,
 }
 SIZE = 2048
-HEADER = 'case       batch    ours s   torch s   ratio   (best)  GFLOP   floor s  matrix GFLOP/s'
+HEADER = 'case         batch    ours s   torch s   ratio   (best)  GFLOP   floor s  matrix GFLOP/s'
 LINE = (
-    '{case:10} {batch:5} {ours:9.5f} {torch:9.5f} {ratio:6.2f}x ({ratio_of_best:5.2f}x) '
+    '{case:12} {batch:5} {ours:9.5f} {torch:9.5f} {ratio:6.2f}x ({ratio_of_best:5.2f}x) '
     '{gflop:6.2f} {floor:9.5f} {matrix_gflops:15.0f}'
 )
 
@@ -109,10 +120,17 @@ def in_turn(sides: dict[str, Any], calls: dict[str, int], turns: int) -> dict[st
     return times
 
 
+def whole_rounds(steps: int, terms: Any) -> int:
+    """Return steps, or more, so that each lazy term is due in the same share of them."""
+    each = math.lcm(*(term.get('every', 1) for term in terms.values()))
+    return -(-steps // each) * each
+
+
 def compare(name: str, turns: int, steps: int) -> dict[str, Any]:
     """Return the numbers of a case."""
     stepper = ours(name)
     scanned = stepper.calls > 1
+    steps = whole_rounds(steps, stepper.run.config.terms)
     case, most = torch_gan.CASES[name], 50 if scanned else steps
     trainer = THEIRS.get(name, torch_gan.Trainer)
     sides = {'ours': stepper, 'torch': trainer(case), 'mm': Product()}

@@ -6,10 +6,10 @@ python launch.py --config=configs/stylegan2_celeba.py --config.model.g.base=2048
 
 There is no published run at this size: widths, learning rates and the weight of R1 are those that
 the code of arXiv:2006.06676 derives from the size of images (gamma 0.0002 * 64 * 64 / 32, batch 32,
-half of the largest widths). R1 is part of every 16th update of the discriminator, and path length
-of every 4th of the generator, as many times as much. The first is for a GPU; the second is narrow,
-for two CPU cores. For other data than tensorflow-datasets': --config.data.name=folder
---config.data.path=img_align_celeba.zip
+half of the largest widths). R1 is an update of its own beside every 16th of the discriminator, and
+path length, of half a batch, beside every 4th of the generator; Adam is corrected for that. The
+first command is for a GPU; the second is narrow, for two CPU cores. For other data than
+tensorflow-datasets': --config.data.name=folder --config.data.path=img_align_celeba.zip
 
 Not run yet (docs/results.md).
 """
@@ -34,6 +34,8 @@ def base():
     config.data.transforms = 'flip'
     config.batch_size = 32
     config.duration = '25000kimg'
-    config.terms = terms.node(r1={'weight': 0.0, 'every': 16}, path_length={'every': 4})
+    config.terms = terms.node(
+        r1={'weight': 0.0, 'every': 16}, path_length={'every': 4, 'shrink': 2}
+    )
     config.ema.update({'half_life': '10kimg', 'ramp': 0.05})
     return config

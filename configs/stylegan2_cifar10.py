@@ -4,9 +4,9 @@ python launch.py --config=configs/stylegan2_cifar10.py
 
 The published settings for this set: a plain discriminator, R1 of weight 0.01, no path length and no
 style mixing; 100 million images. Published: FID 2.42, 50,000 samples against the training set.
-Without classes: --config.model.classes=0. R1 is part of every 16th update, 16 times as much: the
-published code gives it updates of its own, and lowers the learning rates for that. Samples closer
-to the mean: --mode=sample --options=psi=0.7.
+Without classes: --config.model.classes=0. R1 has updates of its own, one beside every 16th of the
+discriminator, for which its optimiser is corrected. Samples closer to the mean: --mode=sample
+--options=psi=0.7.
 
 Not run yet (docs/results.md).
 """
@@ -31,7 +31,7 @@ def base(classes, g, d):
     """Return what StyleGAN2's configs have in common."""
     config = configs.base()
     config.model = models.node('stylegan2', prior='normal', classes=classes, g=g, d=d)
-    config.loss.name = 'nonsaturating'
+    config.loss.update({'name': 'nonsaturating', 'lazy_updates': True})
     for optimiser in config.optim.values():
         optimiser.update({'name': 'adam', 'lr': 2.5e-3, 'b1': 0.0, 'b2': 0.99})
     config.sample.every = '1000st'

@@ -97,9 +97,13 @@ KINDS = {
         None,
         (10, 18),
     ),
-    # the mean of w, that of path lengths, and the noise of layers; 10 classes
+    # the mean of w, that of path lengths, and the noise of layers; lazy updates; 10 classes
     'stylegan2': (
-        {'terms': {'path_length': {'every': 2}, 'r1': {'every': 3}}, **ALIKE},
+        {
+            'terms': {'path_length': {'every': 2, 'shrink': 2}, 'r1': {'every': 3}},
+            'loss.lazy_updates': True,
+            **ALIKE,
+        },
         None,
         (13,),
     ),

@@ -191,6 +191,19 @@ def test_wrong_values_are_refused(changes, message):
         optim.make(config)
 
 
+def test_corrected_rates_go_as_far_and_forget_as_much_in_more_updates():
+    # 5 updates where there would be 4
+    changed = optim.corrected(node(lr=0.1, b1=0.5, b2=0.99, eps=1e-3), 4 / 5)
+    expected = adam(GRADS, 0.08, 0.5**0.8, 0.99**0.8, 1e-3)
+    np.testing.assert_allclose(walk(changed), expected, rtol=1e-5, atol=1e-6)
+    assert changed['b2'] ** 5 == pytest.approx(0.99**4)
+    assert 5 * changed['lr'] == pytest.approx(4 * 0.1)
+    same = optim.corrected(node(name='sgd', momentum=0.9, lr=path(1.0, 0.5)), 1.0)
+    assert same == node(name='sgd', momentum=0.9, lr=path(1.0, 0.5))
+    moved = optim.corrected(node(lr=path(1.0, 0.5), b1=path(0.25, 0.0)), 0.5)
+    assert moved['lr'] == path(0.5, 0.25) and moved['b1'] == path(0.5, 0.0)
+
+
 def test_frozen_layers_stay():
     tx = optim.make({'name': 'sgd', 'lr': 1.0, 'momentum': 0.0, 'freeze': ('stage_1', 'logit')})
     params = {name: {'kernel': jnp.ones(2)} for name in ('stage_1_conv', 'stage_10', 'logit')}

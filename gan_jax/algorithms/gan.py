@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from gan_jax import models, terms
+from gan_jax.algorithms import lazy
 from gan_jax.algorithms.protocol import EMA, GRID, Phase
 from gan_jax.algorithms.two_player import GAN
 from gan_jax.core import keys, latent, losses, nodes, optim, values
@@ -24,6 +25,11 @@ GAME: dict[str, keys.Key] = {
     'n_critic': keys.count(1, 'Steps of the discriminator for each of the generator.'),
     'g_weight': keys.value(
         1.0, "Weight of the loss in the generator's; 0 where terms alone teach it.", low=0
+    ),
+    'lazy_updates': keys.flag(
+        False,
+        'Terms with every > 1 are updates of their own, for which the rates of optimisers are '
+        'corrected (arXiv:1912.04958, appendix B), instead of parts of every so many updates.',
     ),
     'g_batch': keys.count(1, 'Fakes of a step of the generator for each real image of a batch.'),
 }
@@ -74,12 +80,13 @@ def build(config: Any, spec: Any) -> GAN:
       UserError: a network does not fit the images, or a term not the game.
     """
     loss, draw = config.loss, latent.prior(config.model.prior)
+    found = terms.build(config.terms)
     game = GAN(
         generator=models.build(config.model, 'g', spec.shape, config.precision),
         discriminator=models.build(config.model, 'd', spec.shape, config.precision),
-        tx={name: optim.make(config.optim[name], f'optim.{name}.') for name in ('g', 'd')},
+        tx=lazy.optimisers(config, found),
         loss=losses.make(loss.name, **{k: loss[k] for k in losses.options(loss.name)}),
-        terms=terms.build(config.terms),
+        terms=found,
         prior=lambda key: draw(key, config.model.g.z_dim),
         shape=spec.shape,
         phase=Phase(config.duration, 0, config.batch_size),
@@ -91,6 +98,7 @@ def build(config: Any, spec: Any) -> GAN:
         g_weight=values.make(loss.g_weight, 'loss.g_weight'),
         g_batch=loss.g_batch,
         reuse_z=loss.reuse_z,
+        lazy_updates=loss.lazy_updates,
         ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),
         accum=config.accumulate,
         grid_size=(config.sample.rows, config.sample.columns),

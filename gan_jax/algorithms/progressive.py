@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models
-from gan_jax.algorithms import gan
+from gan_jax.algorithms import gan, lazy
 from gan_jax.algorithms.protocol import Batch, Context, Phase, starts
 from gan_jax.algorithms.two_player import GAN
-from gan_jax.core import allowed, growth, keys, optim, values
+from gan_jax.core import growth, keys, values
 from gan_jax.core.state import Mean, TrainState
 from gan_jax.errors import UserError
 from gan_jax.nn import resample
@@ -147,7 +147,7 @@ def build(config: Any, spec: Any) -> Progressive:
             values.Schedule(0.0, 1.0, min(start, phase.images - 1), phase.images)
             for start, phase in [*begun][1::2]
         ),
-        optimisers=tuple(optimisers(config.optim, rate) for rate in rates),
+        optimisers=tuple(lazy.optimisers(config, game.terms, rate) for rate in rates),
         reset=options.reset,
         blend=options.blend,
     )
@@ -195,16 +195,3 @@ def plan(config: Any, heights: Sequence[int]) -> tuple[Phase, ...]:
             f'{heights[-1]} takes {grown}; make it longer, or lower growth.fade or growth.stable'
         )
     return (*found[:-1], found[-1]._replace(images=config.duration))
-
-
-def optimisers(config: Mapping[str, Any], rate: float) -> Optimisers:
-    """Return the optimisers of both networks, their learning rates times a factor."""
-    made = {}
-    for name, node in config.items():
-        lr = allowed.plain(node['lr'])
-        if allowed.nested(lr):
-            lr = {**lr, 'first': lr['first'] * rate, 'final': lr['final'] * rate}
-        else:
-            lr = lr * rate
-        made[name] = optim.make({**allowed.plain(node), 'lr': lr}, f'optim.{name}.')
-    return made

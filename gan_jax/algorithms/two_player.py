@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.algorithms import lazy
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Space
 from gan_jax.algorithms.styles import Styles
 from gan_jax.core import latent, rng, standing, values
@@ -17,7 +18,7 @@ from gan_jax.core.game import Play, Player, Verdict, View, verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, every_n_steps, update
-from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, two_batches
+from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, Verdicts, two_batches
 from gan_jax.terms.protocol import Term, settle, shares
 
 
@@ -27,9 +28,9 @@ class GAN(Procedure):
 
     prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
     g_weight: of the loss in g_step; g_batch: its fakes for each real image; data_classes: of the
-    data, whether networks are told them or not; grid_size: rows and columns of the pictures;
-    standing: batches of standing statistics, see `core.standing`; field: what it imitates of the
-    data.
+    data, whether networks are told them or not; lazy_updates: whether lazy terms are updates of
+    their own, for which `tx` is corrected; grid_size: rows and columns of the pictures; standing:
+    batches of standing statistics, see `core.standing`; field: what it imitates of the data.
     """
 
     generator: nn.Module
@@ -48,6 +49,7 @@ class GAN(Procedure):
     g_weight: values.Value = 1.0
     g_batch: int = 1
     reuse_z: bool = False
+    lazy_updates: bool = False
     ema: Ema = NO_EMA
     accum: int = 1
     grid_size: tuple[int, int] = (8, 8)
@@ -77,7 +79,7 @@ class GAN(Procedure):
 
         def loss_fn(nets, batch, keys):
             play, _ = self.real_and_fake('d', nets, batch, keys, state)
-            real, fake, d = self.passes.run(self.discriminator, nets['d'], play)
+            real, fake, d = self.verdicts('d', nets, play)
             losses = self.targets.loss(self.loss, real.logits, fake.logits, play.keys)
             losses = self.passes.weight * losses
             metrics = {
@@ -85,11 +87,13 @@ class GAN(Procedure):
                 'd_real_accuracy': Mean.of(real.logits > self.loss.threshold),
                 'd_fake_accuracy': Mean.of(fake.logits <= self.loss.threshold),
             }
-            share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
+            share, more = shares(self.within('d'), play, self.view(nets, play, keys), real, fake)
             return losses.mean() + share, ({**nets, 'd': d}, metrics | more)
 
+        state, lazily = lazy.updates(self, 'd', state, batch, key)
         key = rng.fold(key, 'd_step', state.step)
         state, metrics = update(state, ['d'], loss_fn, self.tx, batch, key, accum=self.accum)
+        metrics |= lazily
         return settle('d', self.terms, state, metrics), metrics
 
     def g_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
@@ -97,19 +101,21 @@ class GAN(Procedure):
 
         def loss_fn(nets, batch, keys):
             play, g = self.real_and_fake('g', nets, batch, keys, state)
-            real, fake, _ = two_batches(self.discriminator, nets['d'], play)
+            real, fake, _ = self.verdicts('g', nets, play)
             losses = self.loss.g(real.logits, fake.logits)
-            share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
+            share, more = shares(self.within('g'), play, self.view(nets, play, keys), real, fake)
             mean = values.at(self.g_weight, state) * losses.mean()
             return mean + share, ({**nets, 'g': g}, {'g_loss': Mean.of(losses), **more})
 
         if self.g_batch > 1:  # each example several times in a row, to share neither key nor device
             batch = jax.tree.map(lambda x: jnp.repeat(x, self.g_batch, axis=0), batch)
+        state, lazily = lazy.updates(self, 'g', state, batch, key)
         key = rng.fold(key, 'd_step' if self.reuse_z else 'g_step', state.step)
         decay = self.ema.decay(state, self.phase.batch_size * self.n_critic)
         state, metrics = update(
             state, ['g'], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
         )
+        metrics |= lazily
         return settle('g', self.terms, state, metrics), metrics
 
     def real_and_fake(
@@ -119,12 +125,26 @@ class GAN(Procedure):
         z = self.draw(rng.split_each(keys, 'z'))
         label = self._label(self._labels(rng.split_each(keys, 'label')))
         fake, g = apply(self.generator, nets['g'], z, label, keys=rng.split_each(keys, 'g'))
-        turn = state.step if player == 'd' else state.step // self.n_critic
         labels = self._label(batch.get('label')), label
+        turn = self.turn(player, state)
         play = Play(batch[self.field], fake, *labels, z, turn, keys, batch, state, player)
         for term in self.terms:
             play = term.see(play)
         return play, g
+
+    def turn(self, player: Player, state: TrainState) -> jax.Array:
+        """Return how many updates, but for lazy ones, a player has made before a step."""
+        return state.step if player == 'd' else state.step // self.n_critic
+
+    def verdicts(self, player: Player, nets: Any, play: Play) -> Verdicts:
+        """Return what the discriminator says of a play in a player's update, and its net."""
+        run = self.passes.run if player == 'd' else two_batches
+        return run(self.discriminator, nets['d'], play)
+
+    def within(self, player: Player) -> list[Term]:
+        """Return the terms that are part of a player's update, and not updates of their own."""
+        own = lazy.apart(player, self.terms) if self.lazy_updates else []
+        return [term for term in self.terms if term not in own]
 
     def draw(self, keys: jax.Array, truncation: float | None = None) -> jax.Array:
         """Return latents [n, d] of keys [n], as the terms want them; see `latent.truncated`."""

@@ -161,6 +161,32 @@ def defaults(name: str = 'adam') -> dict[str, Any]:
     return nodes.fill(KEYS, {'name': name})
 
 
+# The shares of what optimisers average that stay at each update.
+DECAYS = ('b1', 'b2', 'rho', 'momentum')
+
+
+def scaled(node: Mapping[str, Any], rate: float) -> dict[str, Any]:
+    """Return a node with another learning rate, `rate` times the one that it has."""
+    return {**node, 'lr': _each_end(node['lr'], lambda lr: lr * rate)}
+
+
+def corrected(node: Mapping[str, Any], ratio: float) -> dict[str, Any]:
+    """Return a node for an optimiser that makes 1 / ratio updates where it would make one.
+
+    Karras et al. 2020 (arXiv:1912.04958, appendix B): the learning rate times `ratio`, and decay
+    rates to its power, so that over the same steps it goes as far and forgets as much.
+    """
+    decays = {k: _each_end(node[k], lambda decay: decay**ratio) for k in DECAYS if k in node}
+    return {**scaled(node, ratio), **decays}
+
+
+def _each_end(value: Any, change: Callable[[float], float]) -> Any:
+    """Change a number of a node, or both ends of its schedule."""
+    if not allowed.nested(value):
+        return change(value)
+    return {**value, 'first': change(value['first']), 'final': change(value['final'])}
+
+
 def make(node: Mapping[str, Any], prefix: str = 'optim.') -> optax.GradientTransformationExtraArgs:
     """Make the optimiser of a configuration; a key that is absent has its default.
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from gan_jax.core import keys as declare
 from gan_jax.core import rng, values
-from gan_jax.core.game import Play, Verdict, View
+from gan_jax.core.game import Label, Play, Verdict, View
 from gan_jax.core.state import Mean, Metrics, TrainState
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
@@ -31,6 +31,9 @@ class Term(Weighted):
     over_batch = True
 
     weight: values.Value = 2.0
+    shrink: int = declare.field(
+        declare.count(1, 'Of so many of the images that the generator makes, one is looked at.')
+    )
     decay: float = declare.field(
         declare.number(0.99, 'Share of the running mean that stays at each update.', low=0, below=1)
     )
@@ -58,12 +61,30 @@ class Term(Weighted):
     ) -> tuple[jax.Array, Metrics]:
         """Return the penalty of every image, and the lengths that feed the mean."""
         del real, fake
-        images, pull = jax.vjp(view.synthesize, view.styles(play.z, play.fake_label))
+        view, z, label = self.part(play, view)
+        images, pull = jax.vjp(view.synthesize, view.styles(z, label))
         noise = rng.normal_each(rng.split_each(view.g_keys, self.name), images.shape[1:])
         found = lengths(pull, noise)
         mean = self.moved(self.slot(play.state), parallel.pmean(found.mean()))
         losses = jnp.square(found - mean)
         return losses, {self.name: Mean.of(losses), 'g_path': Mean.of(found)}
+
+    def part(self, play: Play, view: View) -> tuple[View, jax.Array, Label]:
+        """Return the view, latents and labels of one in `shrink` examples.
+
+        They are evenly spread, so that on any number of devices they are the same ones.
+
+        Raises:
+          UserError: the examples of a device do not divide by it.
+        """
+        if len(play.z) % self.shrink:
+            raise UserError(
+                f'terms.{self.name}.shrink={self.shrink} does not divide the {len(play.z)} images '
+                'that one device makes at once (batch_size / devices)'
+            )
+        some = (view.g_keys, play.z, play.fake_label)
+        some = jax.tree.map(lambda x: x[:: self.shrink], some) if self.shrink > 1 else some
+        return view._replace(g_keys=some[0]), *some[1:]
 
     def moved(self, slot: Slot, batch: jax.Array) -> jax.Array:
         """Return the running mean, moved towards that of a batch."""

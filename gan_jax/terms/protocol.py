@@ -140,7 +140,7 @@ class Weighted(Term):
     """Add weight * mean(loss) to a player's loss, at every n-th of its updates n times as much.
 
     Lazy regularisation (Karras et al. 2020, arXiv:1912.04958), within the same update, so that
-    Adam's moments need no correction.
+    Adam's moments need no correction; `algorithms.lazy` makes updates of their own of it.
     """
 
     weight: values.Value = keys.field(
@@ -166,14 +166,20 @@ class Weighted(Term):
         """Return the weighted mean of `loss`; zero, and empty means, where it is not due."""
 
         def due():
-            losses, metrics = self.loss(play, view, real, fake)
-            weight = values.at(self.weight, play.state) * self.every
-            return weight * jnp.mean(losses), metrics
+            return self.weighted(play, view, real, fake)
 
         if self.every == 1:
             return due()
         shapes = jax.eval_shape(due)
         return jax.lax.cond(play.turn % self.every == 0, due, lambda: zeros(shapes))
+
+    def weighted(
+        self, play: Play, view: View, real: Verdict, fake: Verdict
+    ) -> tuple[jax.Array, Metrics]:
+        """Return the mean of `loss` times weight and `every`, as where it is due."""
+        losses, metrics = self.loss(play, view, real, fake)
+        weight = values.at(self.weight, play.state) * self.every
+        return weight * jnp.mean(losses), metrics
 
 
 def of(player: Player, terms: Sequence[Term]) -> list[Term]:

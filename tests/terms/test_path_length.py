@@ -1,6 +1,7 @@
 """Path length: a linear generator's lengths, the penalty, the mean, and when they are due."""
 
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,20 @@ import pytest
 
 from gan_jax.core import rng
 from gan_jax.core.state import Mean
+from gan_jax.errors import UserError
 from gan_jax.terms import path_length
 
 B, LAYERS, N, SHAPE = 6, 3, 5, (4, 2, 1)
+
+
+class View(NamedTuple):
+    """What the term reads of a view; w is in the place of z."""
+
+    synthesize: Any
+    g_keys: Any
+
+    def styles(self, z, label):
+        return z
 
 
 def linear(scale=1.0):
@@ -26,7 +38,7 @@ def share(term, mean=0.0, turn=0, generator=None):
     _, synthesize = generator or linear()
     ws = jax.random.normal(jax.random.key(3), (B, LAYERS, N))
     keys = rng.example_keys(jax.random.key(4), B)
-    view = SimpleNamespace(styles=lambda z, label: ws, synthesize=synthesize, g_keys=keys)
+    view = View(synthesize, keys)
     state = SimpleNamespace(aux={'path_length': {'mean': jnp.float32(mean)}})
     play = plays.play(player='g', z=ws, state=state)._replace(turn=jnp.int32(turn))
     return plays.share(term, play, view)
@@ -46,6 +58,17 @@ def test_lengths_and_penalty_of_a_linear_generator():
     np.testing.assert_allclose(means['g_path'], lengths.mean(), rtol=1e-5)
     np.testing.assert_allclose(means['path_length'], ((lengths - mean) ** 2).mean(), rtol=1e-4)
     np.testing.assert_allclose(value, 2 * ((lengths - mean) ** 2).mean(), rtol=1e-4)
+
+
+def test_one_in_several_images_is_looked_at():
+    keys = rng.split_each(rng.example_keys(jax.random.key(4), B)[::3], 'path_length')
+    y = np.asarray(rng.normal_each(keys, SHAPE)).reshape(2, -1)
+    lengths = np.linalg.norm(y @ linear()[0].T, axis=1) / np.sqrt(8)
+    _, means = share(path_length.Term(shrink=3, decay=0.0))
+    np.testing.assert_allclose(means['g_path'], lengths.mean(), rtol=1e-5)
+    np.testing.assert_allclose(means['path_length'], lengths.var(), rtol=1e-4)
+    with pytest.raises(UserError, match=r'path_length\.shrink=4 does not divide the 6 images'):
+        share(path_length.Term(shrink=4))
 
 
 def test_a_generator_that_does_not_hear_w_has_a_finite_gradient():
