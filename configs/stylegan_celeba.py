@@ -1,9 +1,11 @@
 """StyleGAN on CelebA at 64x64, grown from 4x4 (Karras et al. 2019, arXiv:1812.04948).
 
 python launch.py --config=configs/stylegan_celeba.py
-python launch.py --config=configs/stylegan_celeba.py --config.model.g.width=64 \
-    --config.model.g.base=1024 --config.model.g.z_dim=64 --config.model.g.w_dim=64 \
-    --config.growth.fade=15kimg --config.growth.stable=15kimg --config.duration=200kimg
+python launch.py --config=configs/stylegan_celeba.py --config.data.size=32 \
+    --config.model.g.width=32 --config.model.g.base=512 --config.model.g.z_dim=64 \
+    --config.model.g.w_dim=64 --config.batch_size=16 --config.growth.batch=1 \
+    --config.growth.fade=12kimg --config.growth.stable=12kimg --config.duration=100kimg \
+    --config.ema.half_life=3kimg
 
 There is no published run at this size: widths, batches and lengths are ProGAN's (progan_celeba),
 the loss is nonsaturating with an R1 of weight 10, as for the paper's faces. The first is for a GPU;
