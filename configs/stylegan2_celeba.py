@@ -1,17 +1,18 @@
 """StyleGAN2 on CelebA at 64x64 (Karras et al. 2020, arXiv:1912.04958), unconditional.
 
 python launch.py --config=configs/stylegan2_celeba.py
-python launch.py --config=configs/stylegan2_celeba.py --config.model.g.base=2048 \
-    --config.model.g.width=64 --config.batch_size=16 --config.duration=100kimg
+python launch.py --config=configs/stylegan2_celeba.py --config.data.size=32 \
+    --config.model.g.base=512 --config.model.g.width=64 --config.model.g.z_dim=64 \
+    --config.model.g.w_dim=64 --config.batch_size=16 --config.terms.r1.weight=0.0128 \
+    --config.duration=60kimg --config.ema.half_life=3kimg
 
 There is no published run at this size: widths, learning rates and the weight of R1 are those that
 the code of arXiv:2006.06676 derives from the size of images (gamma 0.0002 * 64 * 64 / 32, batch 32,
 half of the largest widths). R1 is an update of its own beside every 16th of the discriminator, and
 path length, of half a batch, beside every 4th of the generator; Adam is corrected for that. The
-first command is for a GPU; the second is narrow, for two CPU cores. For other data than
-tensorflow-datasets': --config.data.name=folder --config.data.path=img_align_celeba.zip
-
-Not run yet (docs/results.md).
+first command is for a GPU; the second is narrow, at 32x32: after half of it, 14 minutes of two CPU
+cores, faces with hair and grain (docs/results.md). For other data than tensorflow-datasets':
+--config.data.name=folder --config.data.path=img_align_celeba.zip
 """
 
 from configs import stylegan2_cifar10
