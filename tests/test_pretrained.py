@@ -49,12 +49,12 @@ def test_a_published_file_becomes_a_run_with_its_weights(name, parity, tmp_path,
     size = readme['constructor']
     assert trained.algorithm.generator.clamp == (size['conv_clamp'] or 0)
     assert trained.algorithm.discriminator.stddev_group == size['mbstd']
-    if not size['c_dim']:  # test_parity_stylegan2.py has the images of both
-        space, options = trained.maker.spaces['z'], {'noise': 'const'}
-        z = jnp.asarray(ins['z'][:2])
-        images = jax.jit(lambda z: space.synthesize(trained.state, z, None, **options))(z)
-        want = outs['img_const'][:2].transpose(0, 2, 3, 1)
-        np.testing.assert_allclose(images, want, rtol=0, atol=1e-4 * abs(want).max())
+    space, options = trained.maker.spaces['z'], {'noise': 'const'}
+    z = jnp.asarray(ins['z'][:2])
+    label = ins['c'][:2].argmax(1) if size['c_dim'] else None
+    images = jax.jit(lambda z: space.synthesize(trained.state, z, label, **options))(z)
+    want = outs['img_const'][:2].transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(images, want, rtol=0, atol=1e-4 * abs(want).max())
 
 
 def planted(content, at, path):

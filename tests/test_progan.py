@@ -86,7 +86,6 @@ def test_layers_of_other_stages_get_no_gradient():
         ('G', {'shape': (100, 100, 3)}, 'size 100x100: a ProGAN doubles images .*; allowed: 32'),
         ('D', {'shape': (64, 60, 3)}, 'size 64x60'),
         ('G', TINY | {'widths': (8, 8)}, r'widths \(8, 8\) has 2 values; .* or 3'),
-        ('G', TINY | {'num_classes': 3}, 'model.classes=3 is not allowed: a ProGAN reads no lab'),
         ('G', TINY | {'up': 'near'}, "unknown up 'near'"),
         ('D', TINY | {'stddev_group': 1}, 'stddev_group=1 has no deviation'),
     ],
@@ -96,3 +95,23 @@ def test_what_cannot_be_is_refused_in_one_line(part, options, message):
     with pytest.raises(UserError, match=message) as refusal:
         cls(**options).check()
     assert '\n' not in str(refusal.value)
+
+
+def test_labels_stand_beside_z_and_project_features():
+    small = {'widths': (4,), 'shape': (4, 6, 3), 'num_classes': 3}
+    net, label = progan.Discriminator(stddev_group=2, **small), jnp.array([0, 1, 2, 2])
+    images = jax.random.normal(KEY, (4, 4, 6, 3))
+    variables = net.init(KEY, images, label, train=True)
+    told = net.apply(variables, images, label, train=True)
+    plain = net.clone(num_classes=0).apply(variables, images, train=True)
+    vectors = variables['params']['projection']['classes']['kernel'] / np.sqrt(4)
+    expected = plain.logits + (plain.features * vectors.T[label]).sum(1)
+    np.testing.assert_allclose(told.logits, expected, rtol=1e-5)
+    g = progan.Generator(z_dim=5, **small)
+    variables, _ = shapes(g, jnp.zeros((4, 5)), label)
+    kernels = variables['params']
+    assert kernels['label']['embedding'].shape == (3, 5)
+    assert kernels['stage_0_dense']['kernel'].shape[0] == 10
+    for module, seen in ((net, images), (g, jnp.zeros((4, 5)))):
+        with pytest.raises(UserError, match='needs a label for every example'):
+            module.init(KEY, seen, train=True)

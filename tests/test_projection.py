@@ -43,6 +43,10 @@ def draw(state, key, n, gain):
     return jax.random.normal(key, (n, 4))
 
 
+def draw_ws(state, key, n, gain):
+    return down(state, draw(state, key, n, gain), None, gain)
+
+
 def down(state, z, label, gain):
     return jnp.stack([2 * z + 1, 2 * z + 1], axis=1)
 
@@ -57,7 +61,7 @@ class Mixtures(Procedure):
 
     def makers(self):
         """Return the one maker."""
-        spaces = {'z': Space(draw, lambda *_, gain: None, down), 'w': Space(draw, synthesize)}
+        spaces = {'z': Space(draw, lambda *_, gain: None, down), 'w': Space(draw_ws, synthesize)}
         return {'g': Maker('image', None, spaces=spaces, options={'gain': 1.0})}
 
 
@@ -105,6 +109,16 @@ def test_it_starts_at_the_mean_and_all_layers_have_one_w(fitted):
     assert float(spread) == pytest.approx(2 * np.sqrt(4), rel=0.05)
 
 
+def test_each_layer_has_a_w_of_its_own_where_that_is_asked_for(mixtures, fitted):
+    plain, *_ = fitted
+    fit = projection.Projector.of(mixtures, 'w+', None, {}, **HOW)
+    assert (plain.title, fit.title, fit.space) == ('w', 'w+', 'w')
+    task = projection.Task(None, mixtures.state, None, jnp.ones((1, 2, 4)), jnp.ones(()), KEY)
+    assert fit.start(task).moved.shape == (1, 2, 4) and plain.start(task).moved.shape == (1, 1, 4)
+    with pytest.raises(UserError, match=r"space of latents 'z\+'.*; available: z, w, w\+"):
+        projection.Projector.of(mixtures, 'z+', None, {}, **HOW)
+
+
 def test_noise_images_stay_noise_or_are_left_alone(mixtures, fitted):
     _, target, found = fitted
     ((name, image),) = found.noise.items()
@@ -119,7 +133,7 @@ def test_the_published_architecture_can_be_fitted_in_both_spaces():
     styled = shapes_of('stylegan2', g={**options, 'z_dim': 4, 'w_dim': 6}, d=options)
     sizes = [x.shape for x in jax.tree.leaves(projection.noise_of(styled.state))]
     assert sorted(sizes) == [(4, 4), (8, 8), (8, 8), (16, 16), (16, 16)]
-    for space, latents in (('z', (1, 4)), ('w', (1, 6, 6))):
+    for space, latents in (('z', (1, 4)), ('w', (1, 6, 6)), ('w+', (1, 6, 6))):
         fit = projection.Projector.of(styled, space, None, {'psi': 0.9}, **HOW)
 
         def step(state, fit=fit):

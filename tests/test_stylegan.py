@@ -122,11 +122,12 @@ def test_a_step_keeps_the_state_s_structure(algorithm):
         d={'widths': (4, 3), 'stddev_group': 2},
     )
     more = {'growth': {'stable': '50img', 'fade': '50img'}} if algorithm == 'progressive' else {}
+    node['classes'] = 3
     game = tiny(model=node, algorithm=algorithm, **more)
     state = jax.eval_shape(game.init, KEY)
     for phase in game.phases():
         side = phase.resolution or 8
-        batch = {'image': jnp.zeros((16, side, side, 1))}
+        batch = {'image': jnp.zeros((16, side, side, 1)), 'label': jnp.zeros(16, jnp.int32)}
         step = functools.partial(game.train_step, ctx=Context(KEY, phase))
         after, metrics = jax.eval_shape(step, state, batch)
         chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
@@ -136,7 +137,6 @@ def test_a_step_keeps_the_state_s_structure(algorithm):
 def test_what_cannot_be_is_refused_in_one_line():
     for changed, message in (
         ({'shape': (33, 33, 1)}, 'size 33x33: a StyleGAN doubles'),
-        ({'num_classes': 3}, 'a StyleGAN reads no labels'),
         ({'widths': (4, 4, 4)}, r'widths \(4, 4, 4\) has 3 values'),
     ):
         with pytest.raises(UserError, match=message) as refusal:

@@ -9,18 +9,21 @@ the level of `core.growth`; it is 1 of all stages where nothing grows (`algorith
 Weights are N(0, 1) and scaled at run time (equalised learning rate), pixels of the generator have
 features of mean square 1, and the discriminator's last convolution sees the standard deviation over
 groups of images. The discriminator changes the number of features before it halves the image.
+Labels are told as in cGANs of its time: beside z, and by projection (arXiv:1802.05637).
 """
 
 import math
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.core import keys
 from gan_jax.core.game import Verdict
 from gan_jax.core.keys import field
 from gan_jax.errors import UserError, choose
 from gan_jax.nn import init
+from gan_jax.nn.conditioning import LabelVector, Projection
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.dense import Dense
 from gan_jax.nn.minibatch import SeesGroups
@@ -63,11 +66,12 @@ class Progressive(Growing):
         """Raise UserError where the options do not make a network for `shape`."""
         super().check()
         _: tuple[int, ...] = each(self.channels(), self.doublings() + 1, 'widths')
-        if self.num_classes:
-            raise UserError(
-                f'model.classes={self.num_classes} is not allowed: {self.FAMILY} reads no labels; '
-                'available: 0'
-            )
+
+    def told(self, label: jax.Array | None) -> jax.Array:
+        """Return a label; raise UserError where there is none."""
+        if label is None:
+            raise UserError('a conditional model needs a label for every example; got none')
+        return label
 
     def conv(
         self, features: int, name: str, kernel: int = 3, gain: float = GAIN, layer: type = Conv
@@ -82,7 +86,10 @@ class Progressive(Growing):
 
 
 class Generator(Progressive):
-    """Map z [B, z_dim], which it normalises, to images [B, H, W, C]."""
+    """Map z [B, z_dim], which it normalises, to images [B, H, W, C].
+
+    With classes a learnt vector of the label [B] stands beside z, normalised with it.
+    """
 
     z_dim: int = field(keys.count(512, 'Length of the latent vector z.'))
     up: str = field(keys.choice('nearest', tuple(RESIZE), 'How images and features are enlarged.'))
@@ -101,8 +108,11 @@ class Generator(Progressive):
         train: bool,
         keys: jax.Array | None = None,
     ) -> jax.Array:
-        del label, train, keys
+        del train, keys
         level = self.level()
+        if self.num_classes:
+            layer = LabelVector(self.num_classes, self.z_dim, name='label')
+            z = jnp.concatenate([z, layer(self.told(label)).astype(z.dtype)], axis=-1)
         first = (*self.smallest(), self.channels()[0])
         x = self.dense(math.prod(first), 'stage_0_dense', LATENT)(self.normalize(z))
         x = self.finish(x.reshape(-1, *first))
@@ -136,7 +146,10 @@ class Generator(Progressive):
 
 
 class Discriminator(SeesGroups, Progressive):
-    """Map images [B, H, W, C] to logits [B] and features."""
+    """Map images [B, H, W, C] to logits [B] and features.
+
+    With classes the logit has the product of the features with a vector of the label [B] in it.
+    """
 
     @nn.compact
     def __call__(
@@ -147,7 +160,7 @@ class Discriminator(SeesGroups, Progressive):
         train: bool,
         keys: jax.Array | None = None,
     ) -> Verdict:
-        del label, train, keys
+        del train, keys
         level = self.level()
         x = self.seen(images, self.doublings())
         for i in range(self.doublings(), 0, -1):
@@ -156,7 +169,13 @@ class Discriminator(SeesGroups, Progressive):
         x = self.with_deviation(x)
         x = activate(self.conv(self.channels()[0], 'stage_0_conv')(x))
         x = activate(self.dense(self.channels()[0], 'stage_0_dense')(x.reshape(len(x), -1)))
-        return Verdict(self.dense(1, 'logit', LINEAR)(x)[:, 0], features=x)
+        logit = self.dense(1, 'logit', LINEAR)(x)[:, 0]
+        if self.num_classes:
+            layer = Projection(
+                self.num_classes, **init.equalized(LINEAR).layer(), name='projection'
+            )
+            logit = logit + layer(x, self.told(label))
+        return Verdict(logit, features=x)
 
     def seen(self, images: jax.Array, i: int) -> jax.Array:
         """Return the features that stage i starts with of images of its resolution."""

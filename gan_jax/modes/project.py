@@ -20,7 +20,9 @@ OF_A_RUN = True
 FLAGS = {
     'images': keys.path('', 'Images to fit: a file, a folder, a zip, or as REAL of metrics.'),
     'num': keys.count(8, 'Images to fit at most, the first ones.', high=10_000),
-    'space': keys.text('', 'Latents to fit, z or w; by default the last that there are.'),
+    'space': keys.text(
+        '', 'Latents to fit, z, w or w+, a w for each layer; w by default, or else z.'
+    ),
     'steps': keys.count(1000, 'Steps of Adam.'),
     'rate': keys.number(0.1, 'Largest learning rate.', above=0),
     'fit_noise': keys.flag(True, 'Fit the noise images of the layers too, where there are any.'),
@@ -51,12 +53,12 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     for i, (name, target) in enumerate(zip(names, targets, strict=True)):
         found.append(fit(given, scale(target, trained.field.span), flags.seed))
         first, *_, last = found[-1].distances
-        print(f'{name}: LPIPS {last:.4f} in {fit.space}, {first:.4f} at the start')
+        print(f'{name}: LPIPS {last:.4f} in {fit.title}, {first:.4f} at the start')
         path = out / f'{i:05d}{trained.kind.suffix}'
         trained.kind.write(path, found[-1].images[-1], trained.field)
     rows = [np.stack([t, *p.images]) for t, p in zip(targets, found, strict=True)]
     pictures.save_png(out / 'projection.png', trained.kind.picture(np.stack(rows), trained.field))
-    save(out / 'latents.npz', fit.space, found)
+    save(out / 'latents.npz', fit.title, found)
     print(f'{len(found)} images of step {trained.step}, projection.png and latents.npz in {out}')
 
 

@@ -1,8 +1,8 @@
 """Find the latents of which a generator makes an image, or what is nearest to it.
 
 Karras et al., Analyzing and Improving the Image Quality of StyleGAN (2020), arXiv:1912.04958,
-appendix D, with LPIPS on VGG16, for any latents and any generator. Left out is W+, a w of its own
-for each layer: it reaches any image, made or not.
+appendix D, with LPIPS on VGG16, for any latents and any generator. In W+ (Abdal et al. 2019,
+arXiv:1904.03189) each layer has a w of its own: it reaches almost any image, made or not.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gan_jax.algorithms.protocol import Space
 from gan_jax.core import latent, rng
 from gan_jax.core.state import TrainState
 from gan_jax.errors import UserError, choose
@@ -67,12 +68,14 @@ class Projection(NamedTuple):
 class Projector:
     """Fit one space of latents of a trained model.
 
-    options: the maker's; label: the class [1] of a conditional model; steps: of Adam; rate: its
-    largest learning rate; fit_noise: whether the noise images that layers keep are fitted, too.
+    apart: whether latents of several layers move each for itself; options: the maker's; label: the
+    class [1] of a conditional model; steps: of Adam; rate: its largest learning rate; fit_noise:
+    whether the noise images that layers keep are fitted, too.
     """
 
     trained: Trained
     space: str
+    apart: bool
     label: np.ndarray | None
     options: Mapping[str, Any]
     steps: int
@@ -83,7 +86,7 @@ class Projector:
     def of(
         cls, trained: Trained, space: str, label: int | None, options: Mapping[str, Any], **how: Any
     ) -> 'Projector':
-        """Return the projector of a space, '' for the last one.
+        """Return the projector of a space, '' for the last one; 'w+' is w, layer by layer.
 
         Raises:
           UserError: there are no latents, images, class or option of that name, or none is given.
@@ -94,11 +97,19 @@ class Projector:
                 f'algorithm={trained.config.algorithm!r} makes no images of latents that could be '
                 'fitted'
             )
+        chosen = trained.chosen(options)
         space = space or [*spaces][-1]
-        choose(spaces, space, 'space of latents')
+        several = [f'{name}+' for name in layered(trained, chosen)]
+        choose(dict.fromkeys([*spaces, *several]), space, 'space of latents')
         if trained.classes and label is None:
             raise UserError(f'the model has classes 0 to {trained.classes - 1}: give --label')
-        return cls(trained, space, trained.labels(1, label), trained.chosen(options), **how)
+        labels = trained.labels(1, label)
+        return cls(trained, space.removesuffix('+'), space[-1] == '+', labels, chosen, **how)
+
+    @property
+    def title(self) -> str:
+        """Return the name of the space, with a '+' where layers move each for itself."""
+        return self.space + '+' * self.apart
 
     def __call__(self, given: Any, target: jax.Array, seed: int) -> Projection:
         """Fit one image [H, W, C] of the range of the model; given: `lpips.variables`.
@@ -140,12 +151,13 @@ class Projector:
     def start(self, task: Task) -> Fit:
         """Return what the first step starts from: the mean, and noise images of noise.
 
-        Latents of several layers are moved alike.
+        Latents of several layers are moved alike, unless `apart`.
         """
         mean, found = task.mean, noise_of(task.state) if self.fit_noise else {}
         keys = iter(jax.random.split(rng.fold(task.key, 'noise'), len(named(found)) + 1))
         noise = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), found)
-        return Fit(jnp.zeros((1, *[1] * (mean.ndim - 2), mean.shape[-1])), noise)
+        alike = (1, *[1] * (mean.ndim - 2), mean.shape[-1])
+        return Fit(jnp.zeros(mean.shape if self.apart else alike), noise)
 
     @functools.partial(jax.jit, static_argnums=0)
     def advance(self, task: Task, fit: Fit, adam: Any, step: jax.Array) -> tuple[Fit, Any]:
@@ -180,6 +192,16 @@ class Projector:
     def embed(self, given: Any, images: jax.Array) -> list[jax.Array]:
         """Return what LPIPS compares of images."""
         return lpips.embed(given, lpips.seen(images, self.trained.field.span))
+
+
+def layered(trained: Trained, options: Mapping[str, Any]) -> list[str]:
+    """Return the spaces whose latents are several vectors [layers, n], one for each layer."""
+
+    def draw(space: Space) -> Any:
+        found = functools.partial(space.draw, n=1, **options)
+        return jax.eval_shape(found, trained.state, rng.root(0))
+
+    return [name for name, space in trained.maker.spaces.items() if draw(space).ndim == 3]
 
 
 def named(tree: Any) -> list[tuple[str, jax.Array]]:
