@@ -41,6 +41,7 @@ DATA = {
     **dict.fromkeys(('sngan_cifar10', 'wgangp_cifar10', 'biggan_cifar10'), ((32, 32, 3), 10)),
     **dict.fromkeys(('sngan_celeba', 'wgangp_celeba', 'sagan_celeba'), ((64, 64, 3), 0)),
     'autoencoder_digits': ((8, 8, 1), 10),
+    'caae_utkface': ((64, 64, 3), 10),
 }
 
 

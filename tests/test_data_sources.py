@@ -15,6 +15,7 @@ from PIL import Image
 from gan_jax import data
 from gan_jax.data import config, labels, pipeline, stores
 from gan_jax.errors import UserError
+from gan_jax.pictures import save_png
 
 
 def opened(**keys):
@@ -279,6 +280,31 @@ def test_idx_plain_and_packed(tmp_path):
         opened(name='idx', path=str(folder))
 
 
+def test_digits_of_mnist_are_labelled_by_their_thickness(tmp_path):
+    images = np.zeros((40, 28, 28), np.uint8)
+    for i, width in enumerate(np.repeat([1, 2, 3, 4], [2, 18, 18, 2])):
+        images[i, 4:24, 8 : 8 + width] = 255
+    files = {'train-images-idx3-ubyte': idx(images), 'train-labels-idx1-ubyte': idx(np.zeros(40)),
+             't10k-images-idx3-ubyte': idx(images[[39, 25, 5, 0]]),
+             't10k-labels-idx1-ubyte': idx(np.zeros(4))}  # fmt: skip
+    keys = {'name': 'mnist_thickness', 'path': str(write(tmp_path, files)), 'ages': 4}
+    train, test = opened(**keys), opened(split='test', **keys)
+    labels = [int(train[i]['label']) for i in (0, 5, 25, 39)]
+    assert labels == sorted(labels) and (labels[0], labels[-1]) == (0, 3)
+    assert train.spec.num_classes == 4 and test.spec.classes == train.spec.classes
+    assert [int(test[i]['label']) for i in range(4)] == labels[::-1]
+
+
+def test_ages_are_in_the_names_of_faces(tmp_path):
+    for name in ('5_0_2_2017.png', '6_1_0_2017.png', '26_1_0_2017.png', '116_0_1_2017.png'):
+        save_png(tmp_path / 'faces' / name, np.zeros((4, 4, 3), np.uint8))
+    source = opened(name='utkface', path=str(tmp_path / 'faces'))
+    assert [int(source[i]['label']) for i in range(4)] == [0, 1, 4, 9]
+    assert source.spec.classes[4] == '21-30' and not source.spec.unknown
+    save_png(tmp_path / 'faces' / 'me.png', np.zeros((4, 4, 3), np.uint8))
+    assert opened(name='utkface', path=str(tmp_path / 'faces')).spec.unknown == 1
+
+
 def test_stacked_mnist_is_three_digits_and_their_number(tmp_path):
     images = np.arange(4 * 2 * 3).reshape(4, 2, 3)
     digits = np.asarray([7, 0, 2, 9])
@@ -424,8 +450,8 @@ def test_unknown_names_and_useless_keys():
     with pytest.raises(UserError, match=r"unknown data.name 'folde' .*'folder'"):
         opened(name='folde')
     assert set(config.names()) == {'array', 'cifar', 'digits', 'folder', 'hf', 'idx', 'pairs',
-                                   'points', 'prepared', 'sound', 'stacked_mnist', 'tfds',
-                                   'unpaired'}  # fmt: skip
+                                   'mnist_thickness', 'points', 'prepared', 'sound',
+                                   'stacked_mnist', 'tfds', 'unpaired', 'utkface'}  # fmt: skip
     with pytest.raises(UserError, match=r"config.data.split='test' means nothing to.*'digits'"):
         opened(name='digits', split='test')
     with pytest.raises(UserError, match=r"config.data.path='nope' does not exist"):

@@ -58,6 +58,7 @@ def path(first, final):
 ADA = {'target': 0.6, 'p': 0.5, 'speed': '3000img'}
 # Five steps a call, and whatever is done is done after a multiple of that: one program to compile.
 ALIKE = {'steps_per_call': 5, 'duration': '20st'}
+AUTOENCODED = {'data.range': '[0,1]', **ALIKE}
 KINDS = {
     'gan': ({}, None, (17,)),
     'terms': (
@@ -82,7 +83,7 @@ KINDS = {
     ),
     # spectral norm and standing statistics; 10 classes
     'biggan': ({'sample.standing': 2, 'loss.name': 'hinge', **ALIKE}, None, (13,)),
-    # 10 steps of 32 images at 4x4; then at 8x8, of 16, 20 in which a stage fades in, and 10
+    # StyleGAN: 10 steps of 32 images at 4x4; at 8x8, of 16, 20 in which a stage fades in, and 10
     'progressive': (
         {
             'algorithm': 'progressive',
@@ -108,6 +109,8 @@ KINDS = {
         (13,),
     ),
     'autoencoder': ({'algorithm': 'autoencoder'}, None, (20,)),
+    'vae': ({'algorithm': 'vae', **AUTOENCODED}, None, (13,)),
+    'caae': ({'algorithm': 'caae', 'noise': 0.1, **AUTOENCODED}, None, (13,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
     'streamed': ({'algorithm': 'two_domains', 'data.device_cache_mb': 0}, Unpaired, (9,)),
     # 15 steps of 32 images, then 30 of 16
@@ -118,6 +121,13 @@ MODELS = {
     'biggan': {
         'g': {'z_dim': 4, 'width': 2, 'shared': 3, 'attention': (8,)},
         'd': {'width': 4, 'attention': (4,)},
+    },
+    'vae': {'classes': 0, 'encoder': {'hidden': (8,)}, 'decoder': {'hidden': (8,)}},
+    'caae': {
+        'encoder': {'hidden': (8,), 'z_dim': 4},
+        'decoder': {'hidden': (8,)},
+        'd_z': {'hidden': (8,)},
+        'd': {'hidden': (8,)},
     },
     'stylegan2': {
         'g': {'z_dim': 4, 'w_dim': 4, 'layers': 2, 'width': 4},
@@ -133,10 +143,12 @@ def config_of(kind):
     config = runs.small(**changes)
     config.terms = wanted
     if kind in MODELS:
-        config.model = gan_jax.models.node(kind, classes=10, **MODELS[kind])
+        config.model = gan_jax.models.node(kind, **{'classes': 10, **MODELS[kind]})
     if kind == 'progressive':
         config.model = gan_jax.models.node(
-            'progan', g={'z_dim': 4, 'widths': (4, 3)}, d={'widths': (4, 3)}
+            'stylegan',
+            g={'z_dim': 4, 'w_dim': 4, 'layers': 1, 'widths': (4, 3)},
+            d={'widths': (4, 3)},
         )
     if kind == 'autoencoder':
         config.model = gan_jax.models.node(

@@ -10,7 +10,7 @@ from gan_jax import discovery
 
 PACKAGE = 'gan_jax.algorithms'
 # Modules that hold no algorithm.
-SHARED = ('protocol', 'lazy', 'restoration', 'styles', 'two_player')
+SHARED = ('protocol', 'lazy', 'restoration', 'sampling', 'styles', 'two_player')
 
 
 def names() -> list[str]:

@@ -1,5 +1,6 @@
 """A plain or denoising autoencoder: no discriminator, the same loop."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +11,25 @@ import optax
 
 from gan_jax import models
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure
-from gan_jax.core import keys, nodes, optim, rng
+from gan_jax.core import keys, optim, rng
 from gan_jax.core.losses.protocol import cross_entropy
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import advance, update
 from gan_jax.errors import UserError
 
-KEYS: nodes.Keys = {
-    'model': models.declare('autoencoder', 'encoder', 'decoder'),
-    'optim': {'encoder': optim.KEYS, 'decoder': optim.KEYS},
+PARTS = ('encoder', 'decoder')
+KEYS: dict[str, Any] = {
+    'model': models.declare('autoencoder', *PARTS),
+    'optim': dict.fromkeys(PARTS, optim.KEYS),
     'noise': keys.number(
         0.0, 'Standard deviation of the noise that is to be removed.', low=0, high=1000
     ),
     'sample': {'columns': keys.count(8, 'Images in the picture of a run.', learns=False)},
 }
+# (name of a network, inputs) -> its output, in training or by the averaged variables
+Apply = Callable[..., Any]
+# values of each example, [B] each, by name
+Losses = dict[str, jax.Array]
 
 
 @dataclass(frozen=True)
@@ -44,30 +50,78 @@ class Autoencoder(Procedure):
         """Return untrained networks 'encoder' and 'decoder'."""
         image = jnp.zeros((2, *self.shape))
         encoder = init_net(self.encoder, self.tx['encoder'], rng.fold(key, 'encoder'), image)
-        latent, _ = apply(self.encoder, encoder, image)
-        decoder = init_net(self.decoder, self.tx['decoder'], rng.fold(key, 'decoder'), latent)
+        latent = self.point(apply(self.encoder, encoder, image)[0])
+        label = self.told(jnp.zeros(2, jnp.int32))
+        key = rng.fold(key, 'decoder')
+        decoder = init_net(self.decoder, self.tx['decoder'], key, latent, *label)
         return TrainState.create({'encoder': encoder, 'decoder': decoder})
 
     def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
-        """Update both networks on the cross-entropy of pixels in [0, 1]."""
-
-        def loss_fn(nets, batch, keys):
-            image = batch['image']
-            latent, encoder = apply(self.encoder, nets['encoder'], self._noised(image, keys))
-            logits, decoder = apply(self.decoder, nets['decoder'], latent)
-            losses = cross_entropy(logits, image).mean(axis=(1, 2, 3))
-            nets = {'encoder': encoder, 'decoder': decoder}
-            return losses.mean(), (nets, {'loss': Mean.of(losses)})
-
-        key = rng.fold(ctx.key, 'noise', state.step)
-        names = ('encoder', 'decoder')
-        state, metrics = update(state, names, loss_fn, self.tx, batch, key, accum=self.accum)
+        """Update both networks on the mean loss of a batch."""
+        state, metrics = self.learn(state, PARTS, self.losses, batch, ctx.key, 'noise')
         return advance(state, batch), metrics
 
-    def reconstruct(self, state: TrainState, images: jax.Array) -> jax.Array:
+    def learn(
+        self,
+        state: TrainState,
+        names: Sequence[str],
+        losses: Callable[[Apply, Batch, jax.Array], Losses],
+        batch: Batch,
+        key: jax.Array,
+        purpose: str,
+    ) -> tuple[TrainState, Metrics]:
+        """Update some networks on the mean of the losses called 'loss'; report all by names."""
+
+        def loss_fn(nets, batch, keys):
+            nets = dict(nets)
+
+            def run(name: str, *inputs: Any) -> Any:
+                own = rng.split_each(keys, name)
+                output, nets[name] = apply(getattr(self, name), nets[name], *inputs, keys=own)
+                return output
+
+            found = losses(run, batch, keys)
+            means = {name: Mean.of(values) for name, values in found.items()}
+            return found['loss'].mean(), (nets, means)
+
+        key = rng.fold(key, purpose, state.step)
+        return update(state, names, loss_fn, self.tx, batch, key, accum=self.accum)
+
+    def averaged(self, state: TrainState) -> Apply:
+        """Return what applies networks by name with their averaged variables."""
+
+        def run(name: str, *inputs: Any) -> Any:
+            return apply_averaged(getattr(self, name), state.nets[name], *inputs)
+
+        return run
+
+    def losses(self, run: Apply, batch: Batch, keys: jax.Array) -> Losses:
+        """Return the cross-entropy of each image [B], the mean over its pixels in [0, 1]."""
+        image = batch['image']
+        latent = self.point(run('encoder', self.noised(image, keys)))
+        logits = run('decoder', latent, *self.told(batch.get('label')))
+        return {'loss': cross_entropy(logits, image).mean(axis=(1, 2, 3))}
+
+    def point(self, encoded: Any) -> jax.Array:
+        """Return the latents that an encoder's output stands for."""
+        return encoded
+
+    def told(self, label: jax.Array | None) -> tuple[jax.Array, ...]:
+        """Return what the decoder reads beside latents."""
+        del label
+        return ()
+
+    def encode(self, state: TrainState, images: jax.Array) -> jax.Array:
+        """Return the latents of images [n, H, W, C]."""
+        return self.point(self.averaged(state)('encoder', images))
+
+    def decode(self, state: TrainState, latents: jax.Array, label: Any = None) -> jax.Array:
+        """Return the images of latents, in [0, 1]."""
+        return jax.nn.sigmoid(self.averaged(state)('decoder', latents, *self.told(label)))
+
+    def reconstruct(self, state: TrainState, images: jax.Array, label: Any = None) -> jax.Array:
         """Return what the decoder makes of the latents of images [n, H, W, C]."""
-        latent = apply_averaged(self.encoder, state.nets['encoder'], images)
-        return jax.nn.sigmoid(apply_averaged(self.decoder, state.nets['decoder'], latent))
+        return self.decode(state, self.encode(state, images), label)
 
     def makers(self) -> dict[str, Maker]:
         """Return the reconstruction of given images."""
@@ -77,28 +131,33 @@ class Autoencoder(Procedure):
         self, state: TrainState, key: jax.Array, n: int, given: Batch, label: Any = None
     ) -> jax.Array:
         """Return the reconstructions of n images."""
-        del key, n, label
-        return self.reconstruct(state, given['image'])
+        del key, n
+        return self.reconstruct(state, given['image'], label)
 
     def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
-        """Return the cross-entropy of pixels of images that are not noised."""
-        del key
-        latent = apply_averaged(self.encoder, state.nets['encoder'], batch['image'])
-        logits = apply_averaged(self.decoder, state.nets['decoder'], latent)
-        return {'loss': Mean.of(cross_entropy(logits, batch['image']).mean(axis=(1, 2, 3)))}
+        """Return the means of the losses of held-out images, noised as those of training are."""
+        keys = rng.example_keys(key, len(batch['image']))
+        found = self.losses(self.averaged(state), batch, keys)
+        return {name: Mean.of(values) for name, values in found.items()}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return the first images of the data, and below each what comes back of it."""
+        return jnp.stack(self.strip(state, key, batch))
+
+    def strip(self, state: TrainState, key: jax.Array, batch: Batch) -> list[jax.Array]:
+        """Return rows: images, how they are seen where that is noised, and what comes back."""
         given = batch['image'][: self.columns]
-        seen = self._noised(given, rng.example_keys(key, len(given)))
+        label = batch['label'][: self.columns] if 'label' in batch else None
+        seen = self.noised(given, rng.example_keys(key, len(given)))
         rows = [given, seen] if self.noise else [given]
-        return jnp.stack([*rows, self.reconstruct(state, seen)])
+        return [*rows, self.reconstruct(state, seen, label)]
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the one stretch of the run."""
         return (Phase(self.images, 0, self.batch_size),)
 
-    def _noised(self, images, keys):
+    def noised(self, images: jax.Array, keys: jax.Array) -> jax.Array:
+        """Return images with noise, still in [0, 1]."""
         if not self.noise:
             return images
         noise = rng.normal_each(keys, self.shape)
@@ -117,16 +176,19 @@ def check(config: Any) -> None:
         )
 
 
+def common(config: Any, spec: Any, *parts: str) -> dict[str, Any]:
+    """Return the fields of a procedure of a resolved config: its networks, and the numbers."""
+    return {
+        **{part: models.build(config.model, part, spec.shape, config.precision) for part in parts},
+        'tx': {part: optim.make(config.optim[part], f'optim.{part}.') for part in parts},
+        'shape': spec.shape,
+        'batch_size': config.batch_size,
+        'images': config.duration,
+        'accum': config.accumulate,
+        'columns': config.sample.columns,
+    }
+
+
 def build(config: Any, spec: Any) -> Autoencoder:
     """Build the autoencoder that a resolved config describes, for images of a spec."""
-    parts = ('encoder', 'decoder')
-    return Autoencoder(
-        **{p: models.build(config.model, p, spec.shape, config.precision) for p in parts},
-        tx={part: optim.make(config.optim[part], f'optim.{part}.') for part in parts},
-        shape=spec.shape,
-        batch_size=config.batch_size,
-        images=config.duration,
-        noise=config.noise,
-        accum=config.accumulate,
-        columns=config.sample.columns,
-    )
+    return Autoencoder(**common(config, spec, *PARTS), noise=config.noise)

@@ -57,11 +57,13 @@ class Space:
       synthesize: (state, latents, label or None, **options) -> examples, by the averaged networks.
       down: (state, latents, label or None, **options) -> latents of the next space, as z to w;
         None for none. All three get all options of the maker.
+      encode: (state, examples) -> latents that stand for them; None where nothing reads examples.
     """
 
     draw: Callable[..., jax.Array]
     synthesize: Callable[..., jax.Array]
     down: Callable[..., jax.Array] | None = None
+    encode: Callable[..., jax.Array] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from gan_jax.errors import unknown
 PARTS = {
     'g': 'Generator',
     'd': 'Discriminator',
+    'd_z': 'LatentDiscriminator',
     'encoder': 'Encoder',
     'decoder': 'Decoder',
     'classifier': 'Classifier',

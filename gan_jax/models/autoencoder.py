@@ -6,6 +6,7 @@ decoder's follows a resize to the size that the encoder had there, so any size c
 """
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -42,9 +43,11 @@ class Encoder(Half):
     """Map images [B, H, W, C] to codes [B, hidden[-1]]; without hidden, [B, h, w, widths[-1]]."""
 
     @nn.compact
-    def __call__(
-        self, images: jax.Array, *, train: bool, keys: jax.Array | None = None
-    ) -> jax.Array:
+    def __call__(self, images: jax.Array, *, train: bool, keys: jax.Array | None = None) -> Any:
+        return self.code(images, train, keys)
+
+    def code(self, images: jax.Array, train: bool, keys: jax.Array | None) -> jax.Array:
+        """Return what the hidden layers make of images."""
         x = images
         for i, features in enumerate(self.widths):
             x = self.finish(self.conv(features, f'layer_{i}')(x), i, train, keys)
@@ -67,6 +70,10 @@ class Decoder(Half):
 
     @nn.compact
     def __call__(self, code: jax.Array, *, train: bool, keys: jax.Array | None = None) -> jax.Array:
+        return self.logits(code, train, keys)
+
+    def logits(self, code: jax.Array, train: bool, keys: jax.Array | None) -> jax.Array:
+        """Return the logits of images."""
         x = code
         for i, units in enumerate(self.hidden):
             x = self.finish(self.dense(units, f'layer_{i}')(x), i, train, keys)

@@ -37,12 +37,16 @@ class Source(Encoded):
                 f"config.data.path='{path}' holds no images: {len(self.store.names)} files, none "
                 f'named like {", ".join(SUFFIXES[:2])}, ...'
             )
-        found = label_files(self.store, names, self.prefix, labels)
+        found = self.labelled(names, labels)
         of, classes = (None, ()) if found is None else (found.of, found.classes)
         self.unlabelled = set() if of is None else {n for n in names if n not in of}
         numbers = None if of is None else [of.get(name, 0) for name in names]
         super().__init__(names, fit or Geometry(), numbers, classes)
         self.spec = self.survey(on_error == 'raise', path)
+
+    def labelled(self, names: list[str], wanted: str) -> labels.Labels | None:
+        """Return the labels of files, None for none."""
+        return label_files(self.store, names, self.prefix, wanted)
 
     def read(self, index: int) -> bytes:
         """Return a file's bytes; raises BadImage."""
