@@ -56,26 +56,48 @@ class Protocol(NamedTuple):
             return NONE
         return networks.make(given['features'], given['resize'], given['weights'], load_run)
 
-    def check(self, real: int, fake: int, spaces: Mapping[str, Any]) -> None:
-        """Refuse too few images, or latents that a metric cannot use, before anything is computed.
+    def check(self, real: int, fake: int, spaces: Mapping[str, Any], paired: bool = False) -> None:
+        """Refuse too few images, or what a metric cannot use, before anything is computed.
+
+        paired: whether each fake belongs to a real image.
 
         Raises:
           UserError: names the metric, and what it needs.
         """
         for name, evaluator in self.metrics.items():
             evaluator.check(spaces)
+            if evaluator.paired and not paired:
+                raise UserError(
+                    f'{name} compares pairs, and the fakes belong to no real images; it is for '
+                    'translations of pairs, and for two sets of equally many images'
+                )
             for who, count in (('real', real), ('fake', fake)):
                 if count < evaluator.needs():
                     least = evaluator.needs()
                     raise UserError(f'{name} needs at least {least} images; {who} has {count}')
 
 
+class Given(NamedTuple):
+    """Hold which real examples fakes are made from.
+
+    size: how many there are; partners: (seed, fakes) -> the places in the reference's set of the
+    real images that fakes are to be; None where nothing is known of that.
+    """
+
+    size: int
+    partners: Callable[[int, int], np.ndarray] | None = None
+
+
 class Fakes(NamedTuple):
-    """One draw of fake images: features, digest, and the images themselves on demand."""
+    """One draw of fake images: features, digest, and the images themselves on demand.
+
+    partners: the place in the reference's set of the real image that each is to be, if they are.
+    """
 
     features: Features
     digest: str
     images: Callable[[], np.ndarray]
+    partners: np.ndarray | None = None
 
 
 class Reference:
@@ -95,7 +117,11 @@ class Reference:
 
     def images(self) -> np.ndarray:
         """Return the real images, all at once."""
-        return np.concatenate([b.images for b in self.set.batches(self.indices, 1024)])
+        return self.of(self.indices)
+
+    def of(self, indices: np.ndarray) -> np.ndarray:
+        """Return the real images at some places of the set, all at once."""
+        return np.concatenate([b.images for b in self.set.batches(indices, 1024)])
 
     def certificates(
         self,
@@ -121,6 +147,7 @@ class Reference:
 
     def measure(self, fakes: Fakes, seed: int, walk: Walk | None) -> list[Value]:
         """Run the metrics on one draw, and give the results their full names."""
+        partners = fakes.partners
         pair = Pair(
             self.loaded[0],
             fakes.features,
@@ -128,6 +155,7 @@ class Reference:
             seed,
             lambda: (self.images(), fakes.images()),
             walk,
+            None if partners is None else functools.partial(self.of, partners),
         )
         return [
             value._replace(metric=evaluating.title(value.metric, evaluator, self.extractor))
@@ -177,14 +205,18 @@ def compare_sets(
     """
     reference = Reference(real, extractor, protocol)
     count = protocol.num or len(fake)
-    protocol.check(len(reference.indices), count, {})
+    # in the order of both, as translations lie in a folder under the names of what they are of
+    paired = len(fake) == len(real)
+    protocol.check(len(reference.indices), count, {}, paired)
 
     @functools.cache
     def draw(seed: int) -> Fakes:
         indices = fake.choose(protocol.num, seed, 'fake')
         batches = functools.partial(fake.batches, indices)
         found, digest, _ = features(extractor, batches(protocol.batch_size), fake.image_name)
-        return Fakes(found, digest, lambda: np.concatenate([b.images for b in batches(1024)]))
+        partners = indices if paired else None
+        images = lambda: np.concatenate([b.images for b in batches(1024)])  # noqa: E731
+        return Fakes(found, digest, images, partners)
 
     def same_if_whole(seed: int) -> Fakes:
         return draw(0 if count == len(fake) else seed)
@@ -199,19 +231,23 @@ def compare_generator(
     generator: Mapping[str, Any],
     labelled: bool = False,
     walk: Walk | None = None,
+    given: Given | None = None,
 ) -> list[dict]:
     """Return the certificates of metrics between a generator and a reference.
 
     `sample_fn` takes (seed, number of the batch, images, labels or None) and returns uint8 images;
     labels are drawn from those of the reference where `labelled`. generator says its 'digest',
-    'step', 'ema', 'maker' and 'options'. walk: for metrics of paths between latents.
+    'step', 'ema', 'maker' and 'options'. walk: for metrics of paths between latents; given: of
+    translations and the like, of which there are as many as what they are of, by default.
 
     Raises:
       UserError: too few images, or features that are not finite (names the image).
     """
     protocol = reference.protocol
-    count = protocol.num or GENERATED
-    protocol.check(len(reference.indices), count, walk.spaces if walk else {})
+    count = protocol.num or (given.size if given else GENERATED)
+    partners = given.partners if given else None
+    spaces = walk.spaces if walk else {}
+    protocol.check(len(reference.indices), count, spaces, partners is not None)
     pixels = any(evaluator.pixels for evaluator in protocol.metrics.values())
 
     def draw(seed: int) -> Fakes:
@@ -219,7 +255,8 @@ def compare_generator(
         batches = generated(sample_fn, seed, count, protocol.batch_size, labels)
         name = 'generated image {}'.format
         found, digest, kept = features(reference.extractor, batches, name, pixels)
-        return Fakes(found, digest, lambda: np.concatenate(kept))
+        belong = None if partners is None else partners(seed, count)
+        return Fakes(found, digest, lambda: np.concatenate(kept), belong)
 
     made = {'name': 'generator', 'split': None, 'count': count, 'conversion': 'uint8'}
     return reference.certificates(draw, made, generator, walk)

@@ -1,6 +1,7 @@
 """Metrics of what a procedure makes, in the loop and of a finished run, with their certificates."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from gan_jax.kinds.image import scale
 from gan_jax.metrics import certificate, options, sets
 from gan_jax.metrics.comparison import (
     GENERATED,
+    Given,
     Protocol,
     Reference,
     SampleFn,
@@ -45,7 +47,19 @@ class Measured:
         about = {**about, 'options': chosen or None}
         size = self.reference.protocol.batch_size
         walk = Walk(self.maker.spaces, state, self.options, self.reference.set.range, size)
-        return compare_generator(self.reference, self.sampler(state), about, self.labelled, walk)
+        return compare_generator(
+            self.reference, self.sampler(state), about, self.labelled, walk, self.origin
+        )
+
+    @property
+    def origin(self) -> Given | None:
+        """What the maker's examples are made from, where it reads real fields."""
+        if not self.maker.given:
+            return None
+        (source, _), *_ = (of_field(self.source, name) for name in self.maker.given)
+        together = source is of_field(self.source, self.maker.field)[0]
+        places = functools.partial(shuffled, len(source))
+        return Given(len(source), places if together else None)
 
     def sampler(self, state: TrainState) -> SampleFn:
         """Return the function that makes the images of a batch's number, from a seed."""
@@ -66,10 +80,14 @@ class Measured:
         span, found = self.reference.set.range, {}
         for name in self.maker.given:
             source, field = of_field(self.source, name)
-            order = np.random.default_rng(seed).permutation(len(source))
-            batch = load(source, order[np.arange(number * n, (number + 1) * n) % len(order)])
+            batch = load(source, shuffled(len(source), seed, n * (number + 1))[number * n :])
             found[name] = scale(jax.numpy.asarray(batch[field]), span)
         return found
+
+
+def shuffled(size: int, seed: int, n: int) -> np.ndarray:
+    """Return the places of n examples of a set, in an order of the seed, which begins again."""
+    return np.random.default_rng(seed).permutation(size)[np.arange(n) % size]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,9 +150,12 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
         title = config.data.get('dataset') or config.data.name
         real = sets.ImageSet.of(title, split, part, config.data.range, field)
         reference = Reference(real, extractor, protocol)
-        protocol.check(len(reference.indices), protocol.num or GENERATED, maker.spaces)
         labelled = bool(configs.classes(config))
-        measured[name] = Measured(maker, source, reference, chosen[name], labelled)
+        one = measured[name] = Measured(maker, source, reference, chosen[name], labelled)
+        origin = one.origin
+        count = protocol.num or (origin.size if origin else GENERATED)
+        paired = origin is not None and origin.partners is not None
+        protocol.check(len(reference.indices), count, maker.spaces, paired)
     return Evaluation(measured)
 
 

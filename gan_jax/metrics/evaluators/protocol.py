@@ -30,7 +30,8 @@ class Walk(NamedTuple):
 class Pair(NamedTuple):
     """Hold what metrics compare; `images()` gives the uint8 images of both sets, if one asks.
 
-    walk: None where the fakes are a set.
+    walk: None where the fakes are a set; partners: gives the uint8 real image that each fake is to
+    be, in the fakes' order; None where they do not belong together.
     """
 
     real: Features
@@ -39,6 +40,7 @@ class Pair(NamedTuple):
     seed: int
     images: Callable[[], tuple[np.ndarray, np.ndarray]]
     walk: Walk | None = None
+    partners: Callable[[], np.ndarray] | None = None
 
 
 class Value(NamedTuple):
@@ -58,12 +60,13 @@ class Evaluator:
 
     `pixels` says that it looks at images, and `paths` that it walks through latents; neither looks
     at features, whose network the name then leaves out. `network` says that it needs one all the
-    same.
+    same. `paired` says that it compares each fake with a real image of its own.
     """
 
     pixels: ClassVar[bool] = False
     paths: ClassVar[bool] = False
     network: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
 
     def needs(self) -> int:
         """Return how many images of each set it takes at least."""
@@ -78,6 +81,41 @@ class Evaluator:
     def __call__(self, pair: Pair) -> Iterator[Value]:
         """Yield the values of two sets."""
         raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class PerImage(Evaluator):
+    """Compare each fake with its partner, and average over the images."""
+
+    pixels: ClassVar[bool] = True
+    paired: ClassVar[bool] = True
+    name: ClassVar[str] = ''
+    version: ClassVar[int] = 1
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what the values depend on beside the images."""
+        return {}
+
+    def values(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+        """Return the value of each pair [n] of images uint8 [n, H, W, C].
+
+        Raises:
+          UserError: they are too small.
+        """
+        raise NotImplementedError
+
+    def __call__(self, pair: Pair) -> Iterator[Value]:
+        """Yield the mean over the images, with its standard error."""
+        assert pair.partners, 'paired metrics are refused where there are no pairs'
+        real, fake = pair.partners(), pair.images()[1]
+        if real.shape != fake.shape:
+            raise UserError(
+                f'{self.name} compares images of one shape; real is {real.shape[1:]}, '
+                f'fake {fake.shape[1:]}'
+            )
+        values = self.values(real, fake).astype(np.float64)
+        estimate = Estimate(float(values.mean()), float(values.std()))
+        yield estimate.value(self.name, len(values), 'images', self.version, self.parameters())
 
 
 class Estimate(NamedTuple):
