@@ -79,6 +79,8 @@ class Maker:
       given: real fields that it reads, as translation does.
       spaces: the latents that it starts from, by name, the first one first.
       options: keyword arguments of `make`, with their defaults (psi, noise); numbers, None or text.
+      padded: the size (H, W) that given images of another are padded to; raises UserError for those
+        that are too small. None: they are of the data's size alone.
     """
 
     field: str
@@ -86,6 +88,7 @@ class Maker:
     given: tuple[str, ...] = ()
     spaces: Mapping[str, Space] = dataclasses.field(default_factory=dict)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    padded: Callable[[int, int], tuple[int, int]] | None = None
 
 
 class Frozen(NamedTuple):
