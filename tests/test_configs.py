@@ -13,7 +13,7 @@ from test_steps import context
 
 from gan_jax import config as configs
 from gan_jax import config_file
-from gan_jax.data import image_spec
+from gan_jax.data import Spec, image_spec
 from gan_jax.errors import UserError
 from gan_jax.pictures import save_png
 
@@ -42,7 +42,14 @@ DATA = {
     **dict.fromkeys(('sngan_celeba', 'wgangp_celeba', 'sagan_celeba'), ((64, 64, 3), 0)),
     'autoencoder_digits': ((8, 8, 1), 10),
     'caae_utkface': ((64, 64, 3), 10),
+    'cyclegan_summer2winter': ((128, 128, 3), 0),
+    'cyclegancourse_summer2winter': ((128, 128, 3), 0),
+    'cyclegan_horse2zebra': ((256, 256, 3), 0),
+    'pix2pix_facades': ((256, 256, 3), 0),
+    **dict.fromkeys(('cyclegan_folder', 'pix2pix_folder'), ((64, 64, 3), 0)),
 }
+# Fields of the data of algorithms that read other ones than an image, the main one last.
+FIELDS = {'cyclegan': ('a', 'b'), 'pix2pix': ('input', 'target')}
 
 
 @pytest.fixture(scope='session')
@@ -50,8 +57,9 @@ def pictures(tmp_path_factory):
     """Return a folder of images, for the config that looks at them."""
     folder = tmp_path_factory.mktemp('pictures')
     for i in range(4):
-        save_png(folder / f'{i}.png', np.full((64, 64, 3), 60 * i, np.uint8))
-    return folder
+        for part in ('all', 'sets/trainA', 'sets/trainB'):
+            save_png(folder / part / f'{i}.png', np.full((64, 64, 3), 60 * i, np.uint8))
+    return folder / 'all'
 
 
 def built(path, pictures=''):
@@ -59,17 +67,20 @@ def built(path, pictures=''):
     config = config_file.load(path)
     config.devices = 1
     if path.stem.endswith('_folder'):
-        config.data.path = str(pictures)
+        two = config.algorithm in FIELDS
+        config.data.path = str(pictures and (pictures.parent / 'sets' if two else pictures))
     config_file.complete(path, config)
     configs.validate(config)
     shape, classes = DATA.get(path.stem, ((28, 28, 1), 10))
     resolved = configs.resolve(config, 10_000)
-    algorithm = configs.algorithm(config).build(
-        resolved, image_spec(shape, classes=map(str, range(classes)))
-    )
+    spec = image_spec(shape, classes=map(str, range(classes)))
+    fields = FIELDS.get(config.algorithm, ('image',))
+    if config.algorithm in FIELDS:
+        spec = Spec(dict.fromkeys(fields, spec.fields['image']), fields[-1])
+    algorithm = configs.algorithm(config).build(resolved, spec)
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
     batch = {
-        'image': jax.ShapeDtypeStruct((config.batch_size, *shape), 'float32'),
+        **{f: jax.ShapeDtypeStruct((config.batch_size, *shape), 'float32') for f in fields},
         'label': jax.ShapeDtypeStruct((config.batch_size,), 'int32'),
     }
     return config, algorithm, state, batch

@@ -112,6 +112,8 @@ KINDS = {
     'vae': ({'algorithm': 'vae', **AUTOENCODED}, None, (13,)),
     'caae': ({'algorithm': 'caae', 'noise': 0.1, **AUTOENCODED}, None, (13,)),
     'unpaired': ({'algorithm': 'two_domains'}, Unpaired, (33,)),
+    # a pool of images made before
+    'cyclegan': ({'algorithm': 'cyclegan', 'pool': 20, **ALIKE}, Unpaired, (13,)),
     'streamed': ({'algorithm': 'two_domains', 'data.device_cache_mb': 0}, Unpaired, (9,)),
     # 15 steps of 32 images, then 30 of 16
     'phases': ({'algorithm': 'growing', 'checkpoint.keep': 9}, None, (7, 15, 31)),
@@ -149,6 +151,12 @@ def config_of(kind):
             'stylegan',
             g={'z_dim': 4, 'w_dim': 4, 'layers': 1, 'widths': (4, 3)},
             d={'widths': (4, 3)},
+        )
+    if kind == 'cyclegan':
+        config.model = gan_jax.models.node(
+            'cyclegan',
+            g={'width': 2, 'blocks': 1, 'halvings': 1, 'edge': 3},
+            d={'width': 2, 'layers': 1},
         )
     if kind == 'autoencoder':
         config.model = gan_jax.models.node(

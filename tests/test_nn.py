@@ -263,7 +263,9 @@ def test_batch_norm_is_that_of_the_global_batch():
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5), synced, stats)
 
 
-@pytest.mark.parametrize(('name', 'axes'), [('instance', (1, 2)), ('layer', (1, 2, 3))])
+@pytest.mark.parametrize(
+    ('name', 'axes'), [('instance', (1, 2)), ('plain_instance', (1, 2)), ('layer', (1, 2, 3))]
+)
 def test_norms_of_each_example(name, axes):
     x = 5 * jax.random.normal(jax.random.key(1), (3, 6, 6, 4)) + 2
     y, _ = run_norm(norm.NORMS[name](), x)

@@ -134,7 +134,7 @@ def run(algorithm, data, backend='pmap', devices=1, max_steps=1, each=1):
 
     program = parallel.program(step, backend, devices, max_steps)
     carry, key = parallel.replicate((state, metrics), devices), parallel.replicate(key, devices)
-    for start in range(0, len(data['image']), each):
+    for start in range(0, len(jax.tree.leaves(data)[0]), each):
         part = jax.tree.map(lambda x: x[start : start + each], data)  # noqa: B023
         carry = program(carry, key, part)
     return jax.device_get(carry)

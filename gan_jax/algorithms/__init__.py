@@ -10,7 +10,15 @@ from gan_jax import discovery
 
 PACKAGE = 'gan_jax.algorithms'
 # Modules that hold no algorithm.
-SHARED = ('protocol', 'lazy', 'restoration', 'sampling', 'styles', 'two_player')
+SHARED = (
+    'protocol',
+    'lazy',
+    'restoration',
+    'sampling',
+    'styles',
+    'translation',
+    'two_player',
+)
 
 
 def names() -> list[str]:

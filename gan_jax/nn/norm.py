@@ -114,6 +114,14 @@ class InstanceNorm(Norm):
         return standardize(x, self.axes(x), self.eps)
 
 
+class PlainInstanceNorm(InstanceNorm):
+    """Normalise each channel of an example over its pixels; no scale and bias follow."""
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        del train
+        return self.standard(x)
+
+
 class LayerNorm(InstanceNorm):
     """Normalise an example over all its pixels and channels (Ba et al. 2016, arXiv:1607.06450)."""
 
@@ -148,6 +156,7 @@ class PixelNorm(Norm):
 NORMS: dict[str, type[Norm]] = {
     'batch': BatchNorm,
     'instance': InstanceNorm,
+    'plain_instance': PlainInstanceNorm,
     'group': GroupNorm,
     'layer': LayerNorm,
     'pixel': PixelNorm,

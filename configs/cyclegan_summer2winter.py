@@ -1,0 +1,46 @@
+"""CycleGAN between summer and winter in Yosemite, 128x128 (Zhu et al. 2017, arXiv:1703.10593).
+
+python launch.py --config=configs/cyclegan_summer2winter.py --config.data.path=summer2winter.zip
+python launch.py --config=configs/cyclegan_summer2winter.py --config.data.path=summer2winter.zip \
+    --config.model.g.width=16 --config.model.g.blocks=3 --config.model.d.width=16 \
+    --config.duration=20ep --config.optim.g.lr.start=10ep --config.optim.g.lr.stop=20ep \
+    --config.optim.d.lr.start=10ep --config.optim.d.lr.stop=20ep
+
+A folder, zip or tar with trainA (summer), trainB (winter), testA and testB. The paper's networks
+and numbers for 128x128: six residual blocks, patches of 70x70, least squares, a pool of 50 images,
+Adam's rate falling to 0 over the second hundred of 200 epochs. The first command is for a GPU, the
+second narrow, for two CPU cores. Rows of the grid: summer, made winter, summer again; winter, made
+summer, winter again. val_cycle is what is lost on the way there and back, on [-1, 1].
+Data by tensorflow-datasets instead of a path:
+--config.data.dataset=cycle_gan/summer2winter_yosemite
+
+Not run yet (docs/results.md).
+"""
+
+from gan_jax import config as configs
+from gan_jax import models
+
+
+def get_config():
+    """Return the config."""
+    config = base('128', blocks=6)
+    config.data.path = 'summer2winter.zip'
+    config.eval.update({'split': 'test', 'every': '5ep'})
+    return config
+
+
+def base(size, blocks):
+    """Return the config for images of a size."""
+    config = configs.base('cyclegan')
+    config.data.update({'name': 'unpaired', 'split': 'train', 'size': size, 'transforms': 'flip'})
+    config.model = models.node('cyclegan', g={'blocks': blocks}, d={})
+    config.loss.half = False
+    for optimiser in config.optim.values():
+        optimiser.update({'name': 'adam', 'b1': 0.5, 'b2': 0.999})
+        with optimiser.ignore_type():
+            optimiser.lr = {'first': 2e-4, 'final': 0.0, 'start': '100ep', 'stop': '200ep'}
+    config.batch_size = 1
+    config.duration = '200ep'
+    config.sample.every = '1ep'
+    config.checkpoint.every = '5ep'
+    return config

@@ -1,0 +1,44 @@
+"""pix2pix from labels of facades to photos, 256x256 (Isola et al. 2017, arXiv:1611.07004).
+
+python launch.py --config=configs/pix2pix_facades.py --config.data.path=facades.zip
+python launch.py --config=configs/pix2pix_facades.py --config.data.path=facades.zip \
+    --config.data.size=128 --config.data.transforms='jitter:143,128 flip' \
+    --config.model.g.width=16 --config.model.d.width=16 --config.model.d.layers=2
+
+A folder, zip or tar with train and val, photo and labels side by side. The paper's U-Net and
+patches of 70x70, the weight of pixels 100, images enlarged to 286x286 and cut back to 256x256,
+one at a time, for which its batch norm, that of the image at hand also when it translates, is
+instance norm; Adam's rate falls to 0 over the second hundred of 200 epochs. The first command is
+for a GPU, the second for two CPU cores. Rows of the grid: labels, made photos, photos. val_l1 is
+the mean difference of pixels on [-1, 1]. Without a discriminator: --config.loss.adversarial=0.
+
+Not run yet (docs/results.md).
+"""
+
+from gan_jax import config as configs
+from gan_jax import models
+
+
+def get_config():
+    """Return the config."""
+    config = base('256')
+    config.data.update({'path': 'facades.zip', 'direction': 'BtoA'})
+    config.data.transforms = 'jitter:286,256 flip'
+    config.eval.update({'split': 'val', 'every': '5ep'})
+    return config
+
+
+def base(size):
+    """Return the config for images of a size."""
+    config = configs.base('pix2pix')
+    config.data.update({'name': 'pairs', 'split': 'train', 'size': size, 'transforms': 'flip'})
+    config.model = models.node('unet', g={'norm': 'instance'}, d={'norm': 'instance'})
+    for optimiser in config.optim.values():
+        optimiser.update({'name': 'adam', 'b1': 0.5, 'b2': 0.999})
+        with optimiser.ignore_type():
+            optimiser.lr = {'first': 2e-4, 'final': 0.0, 'start': '100ep', 'stop': '200ep'}
+    config.batch_size = 1
+    config.duration = '200ep'
+    config.sample.every = '5ep'
+    config.checkpoint.every = '10ep'
+    return config
