@@ -214,9 +214,11 @@ def compare_sets(
         indices = fake.choose(protocol.num, seed, 'fake')
         batches = functools.partial(fake.batches, indices)
         found, digest, _ = features(extractor, batches(protocol.batch_size), fake.image_name)
-        partners = indices if paired else None
-        images = lambda: np.concatenate([b.images for b in batches(1024)])  # noqa: E731
-        return Fakes(found, digest, images, partners)
+
+        def images() -> np.ndarray:
+            return np.concatenate([b.images for b in batches(1024)])
+
+        return Fakes(found, digest, images, indices if paired else None)
 
     def same_if_whole(seed: int) -> Fakes:
         return draw(0 if count == len(fake) else seed)
