@@ -42,11 +42,11 @@ def real(trained: Any, split: str, num: int) -> Iterator[Any]:
 
 def fake(trained: Any, num: int) -> Iterator[Any]:
     """Yield batches of generated images and their labels."""
-    algorithm = trained.algorithm
+    algorithm, make = trained.algorithm, jax.jit(trained.maker.make, static_argnums=2)
     for start in range(0, num - CHUNK + 1, CHUNK):
         key = rng.fold(rng.root(start), 'overfitting')
         label = algorithm.some_labels(key, CHUNK)
-        made = trained.maker.make(trained.refined, key, CHUNK, {}, label)
+        made = make(trained.refined, key, CHUNK, {}, label)
         yield {algorithm.field: made} | ({} if label is None else {'label': label})
 
 

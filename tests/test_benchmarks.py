@@ -202,7 +202,13 @@ def test_overfitting_is_told_by_logits_on_held_out_images(tmp_path, monkeypatch,
     monkeypatch.setattr(overfitting, 'CHUNK', 2)
     given = {'data.name': 'folder', 'data.path': str(tmp_path / 'data'), 'data.split': 'train'}
     train(config(**given, batch_size=2), tmp_path / 'run')
-    command = ['overfitting.py', f'--workdir={tmp_path / "run"}', '--split=test', '--json']
+    command = [
+        'overfitting.py',
+        f'--workdir={tmp_path / "run"}',
+        '--split=test',
+        '--num=4',
+        '--json',
+    ]
     monkeypatch.setattr(sys, 'argv', command)
     overfitting.main()
     found = json.loads(capsys.readouterr().out.splitlines()[-1])

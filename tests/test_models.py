@@ -253,7 +253,7 @@ def test_parts_of_a_model_come_from_any_file():
     assert node['name'] == 'dcgan' and 'widths' in node['g'] and node['d']['hidden'] == (4,)
     g, d = models.build(node, 'g', (32, 32, 1)), models.build(node, 'd', (32, 32, 1))
     assert type(g) is dcgan.Generator and type(d) is mlp.Discriminator
-    with pytest.raises(UserError, match=r"unknown model\.d\.name 'mlp\.Critic'.*; available: auto"):
+    with pytest.raises(UserError, match=r"unknown model\.d\.name 'mlp\.Critic'.*; available: aae"):
         models.node('dcgan', g={}, d='mlp.Critic')
     with pytest.raises(UserError, match=r"unknown key 'model\.d\.widths'; available: model\.d"):
         models.node('dcgan', g={}, d={'name': 'mlp.Discriminator', 'widths': (4,)})

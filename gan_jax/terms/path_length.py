@@ -82,8 +82,10 @@ class Term(Weighted):
                 f'terms.{self.name}.shrink={self.shrink} does not divide the {len(play.z)} images '
                 'that one device makes at once (batch_size / devices)'
             )
+        if self.shrink == 1:
+            return view, play.z, play.fake_label
         some = (view.g_keys, play.z, play.fake_label)
-        some = jax.tree.map(lambda x: x[:: self.shrink], some) if self.shrink > 1 else some
+        some = jax.tree.map(lambda x: x[:: self.shrink], some)
         return view._replace(g_keys=some[0]), *some[1:]
 
     def moved(self, slot: Slot, batch: jax.Array) -> jax.Array:
