@@ -7,7 +7,8 @@ sizes: --config.data.size=128. gamma, which is what has to be found for a new se
 paper's for photographs of faces at 64 and 256 pixels, and said when the run starts; another one:
 --config.terms.r1.weight.first=1. Wider networks: --config.model.g.size=L.
 
-Not run yet (docs/results.md).
+Of 5,000 faces at 32x32, 5,600 images in six minutes of two CPU cores drew blots in the colours of
+faces (docs/results.md): nothing is promised of the rest.
 """
 
 import math
