@@ -19,7 +19,7 @@ from gan_jax.algorithms import gan, lazy
 from gan_jax.algorithms.protocol import Batch, Context, Phase, starts
 from gan_jax.algorithms.two_player import GAN
 from gan_jax.core import growth, keys, values
-from gan_jax.core.state import Mean, TrainState
+from gan_jax.core.state import Mean, TrainState, with_new_optimisers
 from gan_jax.errors import UserError
 from gan_jax.nn import resample
 from gan_jax.nn.network import each
@@ -74,13 +74,7 @@ class Progressive(GAN):
         """Return the state at its level, with new optimisers where they are reset."""
         del phase
         state = self.at_level(state)
-        if not self.reset:
-            return state
-        fresh = {
-            name: net.replace(opt_state=self.tx[name].init(net.params))
-            for name, net in state.nets.items()
-        }
-        return state.replace(nets=fresh)
+        return with_new_optimisers(state, self.tx) if self.reset else state
 
     def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
         """Update both networks as they are at the resolution of a batch."""

@@ -20,7 +20,15 @@ from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure
 from gan_jax.algorithms.translation import judge
 from gan_jax.core import rng
 from gan_jax.core.losses import Adversarial
-from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
+from gan_jax.core.state import (
+    Mean,
+    Metrics,
+    TrainState,
+    apply,
+    apply_averaged,
+    init_net,
+    with_new_optimisers,
+)
 from gan_jax.core.update import NO_EMA, Ema, advance, update
 from gan_jax.errors import UserError
 from gan_jax.kinds.image import RANGES
@@ -234,11 +242,7 @@ class SuperResolution(Procedure):
     def enter(self, state: TrainState, phase: Phase) -> TrainState:
         """Return the state with optimisers that begin anew."""
         del phase
-        fresh = {
-            name: net.replace(opt_state=self.tx[name].init(net.params))
-            for name, net in state.nets.items()
-        }
-        return state.replace(nets=fresh)
+        return with_new_optimisers(state, self.tx)
 
 
 def squared(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gan_jax import models
+from gan_jax.algorithms import translation
 from gan_jax.algorithms.protocol import EMA, Phase
 from gan_jax.algorithms.restoration import FIRST, SECOND, SuperResolution, Weights
 from gan_jax.core import keys, losses, nodes, optim, values
@@ -55,15 +56,14 @@ def build(config: Any, spec: Any) -> SuperResolution:
     """Build the procedure that a resolved config describes, for images of a spec.
 
     Raises:
-      UserError: a network does not fit the images.
+      UserError: a network does not fit the images, or a loss of whole batches accumulation.
     """
-    loss = config.loss
     return SuperResolution(
         generator=models.build(config.model, 'g', spec.shape, config.precision),
         discriminator=models.build(config.model, 'd', spec.shape, config.precision),
         tx={name: optim.make(config.optim[name], f'optim.{name}.') for name in ('g', 'd')},
-        loss=losses.make(loss.name, **{k: loss[k] for k in losses.options(loss.name)}),
-        weights=Weights(loss.pixels, loss.perceptual, loss.adversarial, loss.block),
+        loss=translation.adversarial(config),
+        weights=translation.weights(config, Weights),
         shape=spec.shape,
         stretches=stages(config),
         span=config.data.range,

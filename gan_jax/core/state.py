@@ -147,6 +147,16 @@ def average(net: Net, decay: jax.Array) -> Net:
     return net.replace(ema={k: move(k, net.ema[k], v) for k, v in net.variables.items()})
 
 
+def with_new_optimisers(
+    state: TrainState, tx: Mapping[str, optax.GradientTransformation]
+) -> TrainState:
+    """Return a state whose networks' optimisers begin anew."""
+    fresh = {
+        name: net.replace(opt_state=tx[name].init(net.params)) for name, net in state.nets.items()
+    }
+    return state.replace(nets=fresh)
+
+
 def finite(state: TrainState) -> dict[str, jax.Array]:
     """Tell of each network whether all its parameters are finite."""
 
