@@ -185,12 +185,13 @@ def set_up_logging() -> None:
     """Print warnings as one line each, and nothing that libraries print for their own authors.
 
     Orbax logs, at length, errors that it also raises; its reader of damaged files leaves calls to
-    an event loop that is gone.
+    an event loop that is gone, and tasks whose errors nobody asked for beside the one it raises.
     """
     # By force: some library has set it up when it was imported.
     logging.basicConfig(level=logging.WARNING, force=True)
     logging.getLogger().handlers[0].setFormatter(OneLine('%(levelname)s: %(message)s'))
     absl_logging.set_verbosity(absl_logging.FATAL)
+    logging.getLogger('asyncio').setLevel(logging.CRITICAL)
     usual = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:

@@ -24,6 +24,27 @@ w = jax.random.normal(jax.random.key(1), (3, 3, 3, 4))
 print(jax.lax.conv(x.transpose(0, 3, 1, 2), w.transpose(3, 2, 0, 1), (1, 1), 'SAME').shape)
 """
 
+# A reader of several files at once, of which two are damaged: one error is raised, one is left.
+TWO_ERRORS = """
+import asyncio, gc, logging
+from gan_jax import cli
+
+async def read(name):
+    raise ValueError(name)
+
+async def both():
+    tasks = [asyncio.ensure_future(read(name)) for name in ('one', 'two')]
+    try:
+        await asyncio.gather(*tasks[:1])
+    except ValueError as error:
+        logging.warning('damaged: %s', error)
+    await asyncio.sleep(0)
+
+cli.set_up_logging()
+asyncio.run(both())
+gc.collect()
+"""
+
 
 def test_flags_are_added_once_and_never_over_those_of_the_user(monkeypatch):
     monkeypatch.setenv('XLA_FLAGS', '--xla_dump_to=/tmp/x --xla_gpu_autotune_level=4')
@@ -117,3 +138,8 @@ def test_the_switch_is_on_or_off(monkeypatch):
     monkeypatch.setenv(tuning.SWITCH, 'no')
     with pytest.raises(UserError, match=r"unknown GAN_JAX_CPU_TUNING 'no'.*available: on, off"):
         tuning.enabled()
+
+
+def test_an_error_beside_the_one_that_is_raised_is_no_second_warning():
+    done = subprocess.run([sys.executable, '-c', TWO_ERRORS], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, 'WARNING: damaged: one\n')
