@@ -31,6 +31,12 @@ COMMON: dict[str, Any] = {
     'deterministic': keys.flag(False, 'Use deterministic kernels on a GPU.', learns=False),
     'precision': keys.choice('float32', ('float32', 'bfloat16'), 'Type of activations.'),
     'devices': keys.count(0, 'Devices to train on; 0 for all.', low=0, learns=False),
+    'on_collapse': keys.choice(
+        'warn',
+        ('warn', 'stop', 'restore'),
+        'What is done of a symptom that lasts (docs/diagnosis.md), beside the warning.',
+        learns=False,
+    ),
     'log': {'every': keys.period('100st', 'How often scalars are written.')},
     'sample': {'every': keys.period('1ep', 'How often a picture is written.')},
     'checkpoint': {

@@ -338,7 +338,9 @@ def test_the_folder_holds_what_was_promised(straight):
     lines = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
     assert [line['step'] for line in lines] == [10, 20, 30, 40, 50, 60]
     assert {'step', 'images', 'seconds', 'images_per_second', 'd_loss', 'g_loss', 'd_grad_norm',
-            'g_grad_norm', 'd_real_accuracy', 'd_fake_accuracy'} == set(lines[0])  # fmt: skip
+            'g_grad_norm', 'd_real_accuracy', 'd_fake_accuracy', 'd_real_q10', 'd_real_q50',
+            'd_real_q90', 'd_fake_q10', 'd_fake_q50', 'd_fake_q90', 'g_std', 'real_std',
+            'd_weight_norm', 'g_weight_norm'} == set(lines[0])  # fmt: skip
     assert list((folder / 'tensorboard').glob('events.*'))
     found = runs.result(folder)
     assert (found['digest'], found['step'], found['images']) == (digest, 60, 960)

@@ -12,6 +12,7 @@ PACKAGE = 'gan_jax.algorithms'
 # Modules that hold no algorithm.
 SHARED = (
     'protocol',
+    'health',
     'lazy',
     'restoration',
     'sampling',

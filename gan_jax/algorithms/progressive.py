@@ -78,14 +78,32 @@ class Progressive(GAN):
 
     def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
         """Update both networks as they are at the resolution of a batch."""
-        images, level = batch[self.field], self.level(state)
-        stage = self.stage(images.shape[1])
-        if self.blend and stage:
-            before = resample.nearest_neighbour(resample.avgpool(images, 2), 2)
-            batch = {**batch, self.field: fade(before, images, level, stage)}
+        level, stage = self.level(state), self.stage(batch[self.field].shape[1])
         game = self.of_stage(stage, ctx.phase)
+        batch = self.faded(batch, level, stage)
         state, metrics = GAN.train_step(game, self.at_level(state), batch, ctx)
         return state, {**metrics, 'level': Mean.of(level)}
+
+    def observe(
+        self, state: TrainState, batch: Batch, held_out: Batch | None, key: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Return what D says at the resolution of a batch, and how G's images vary there."""
+        height = batch[self.field].shape[1]
+        level, stage = self.level(state), self.stage(height)
+        if held_out is not None:
+            pooled = resample.avgpool(held_out[self.field], self.shape[0] // height)
+            held_out = self.faded({**held_out, self.field: pooled}, level, stage)
+        game = self.of_stage(stage, self.phase)
+        batch = self.faded(batch, level, stage)
+        return GAN.observe(game, self.at_level(state), batch, held_out, key)
+
+    def faded(self, batch: Batch, level: jax.Array, stage: int) -> Batch:
+        """Return a batch whose images fade in as the networks do."""
+        if not (self.blend and stage):
+            return batch
+        images = batch[self.field]
+        before = resample.nearest_neighbour(resample.avgpool(images, 2), 2)
+        return {**batch, self.field: fade(before, images, level, stage)}
 
     def level(self, state: TrainState) -> jax.Array:
         """Return how far the networks have grown after the images of a state, float32."""

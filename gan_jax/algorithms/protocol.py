@@ -91,6 +91,16 @@ class Maker:
     padded: Callable[[int, int], tuple[int, int]] | None = None
 
 
+class Symptom(NamedTuple):
+    """Say in words, with advice, what is wrong with a run at a log step.
+
+    from_the_start: whether it counts only where every log step has had it.
+    """
+
+    words: str
+    from_the_start: bool = False
+
+
 class Frozen(NamedTuple):
     """Name a network of another run: the run's folder, and the network's name there."""
 
@@ -136,6 +146,21 @@ class Procedure:
     def validate(self, state: TrainState, batch: Batch, key: jax.Array) -> Metrics:
         """Return means over a batch of the held-out split, by the averaged networks."""
         del state, batch, key
+        return {}
+
+    def observe(
+        self, state: TrainState, batch: Batch, held_out: Batch | None, key: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Return numbers by which training is judged at a log step; pure.
+
+        `batch`, `held_out` (None where no split is) and `key` are the same all through a phase.
+        """
+        del state, batch, held_out, key
+        return {}
+
+    def symptoms(self, values: Mapping[str, float]) -> dict[str, Symptom]:
+        """Return what is wrong by the numbers of a log step, each under a name."""
+        del values
         return {}
 
     def refine(self, state: TrainState, batches: Iterator[Batch]) -> TrainState:

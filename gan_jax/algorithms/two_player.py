@@ -1,7 +1,7 @@
 """The two-player game, of any generator, discriminator, adversarial loss and terms."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.algorithms import lazy
-from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Space
+from gan_jax.algorithms import health, lazy
+from gan_jax.algorithms.protocol import (
+    Batch,
+    Context,
+    Maker,
+    Phase,
+    Procedure,
+    Space,
+    Symptom,
+)
 from gan_jax.algorithms.styles import Styles
 from gan_jax.core import latent, rng, standing, values
 from gan_jax.core.game import Play, Player, Verdict, View, verdict
@@ -250,6 +258,22 @@ class GAN(Procedure):
 
         means = [term.validate(batch[self.field], batch, discriminate) for term in self.terms]
         return dict(item for found in means for item in found.items())
+
+    def observe(
+        self, state: TrainState, batch: Batch, held_out: Batch | None, key: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Return what D says of examples, and how G's vary; see `health.observe`."""
+        return health.observe(self, state, batch, held_out, key)
+
+    def symptoms(self, values: Mapping[str, float]) -> dict[str, Symptom]:
+        """Return what is wrong with the game; see `health.symptoms`."""
+        return health.symptoms(values, self.chance)
+
+    @functools.cached_property
+    def chance(self) -> float:
+        """Return the loss of a discriminator that tells nothing apart."""
+        logits = jnp.full(1, self.loss.threshold)
+        return float(self.passes.weight * self.loss.d(logits, logits).mean())
 
     @functools.cached_property
     def verdict_shapes(self) -> Verdict:

@@ -145,7 +145,7 @@ class Checkpoints:
         return found, tree, meta
 
     def set_aside(self, step: int) -> None:
-        """Rename the checkpoints of later steps, which are damaged, out of the way of new ones."""
+        """Rename the checkpoints of later steps, which are no use, out of the way of new ones."""
         self._move({s: f'damaged-{s}' for s in self.steps() if s > step})
 
     def save_again(

@@ -14,13 +14,15 @@ from gan_jax import kinds
 from gan_jax.algorithms.protocol import Phase, starts
 from gan_jax.core import rng
 from gan_jax.core.state import Metrics, TrainState, finite
+from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
 from gan_jax.runtime.signals import AtOnce, Interrupted, Stop
 from gan_jax.training import ending, inference, writers
 from gan_jax.training.checkpoint import Checkpoints
+from gan_jax.training.diagnosis import ATTEMPTS, Collapsed, Diagnosis, of_attempt
 from gan_jax.training.opening import Parts
-from gan_jax.training.progress import Progress
+from gan_jax.training.progress import NotFinite, Progress
 from gan_jax.training.run import PhaseRunner, Run
 from gan_jax.training.workdir import as_json, need_room, saved, versions, write_json
 
@@ -50,6 +52,7 @@ class Loop:
         except AtOnce:
             raise Interrupted(stopped(), f'stopped before any step: {saved(workdir)}') from None
         self.grid, self.finite = jax.jit(run.algorithm.grid), jax.jit(finite)
+        self.diagnosis = Diagnosis(run, parts.validation)
         self.began = time.monotonic() - self.at.seconds
         self.last = (self.at.images, time.monotonic())
 
@@ -63,15 +66,45 @@ class Loop:
         try:
             if at.owed:
                 self._make_up()
-            for phase, start in zip(self.phases, starts(self.phases), strict=True):
-                if at.images == start < phase.images:
-                    self._enter(phase)
-                if at.images < phase.images:
-                    self._train(self.parts.open_phase(phase))
+            while not self._end_reached():
+                pass
         finally:
             self.profile.close()
             self.out.close()
         return self._finish()
+
+    def _end_reached(self) -> bool:
+        """Train to the end, and return True; or go back, and return False."""
+        try:
+            for phase, start in zip(self.phases, starts(self.phases), strict=True):
+                if self.at.images == start < phase.images:
+                    self._enter(phase)
+                if self.at.images < phase.images:
+                    self._train(self.parts.open_phase(phase))
+        except Collapsed as collapse:
+            self._go_back(collapse)
+            return False
+        return True
+
+    def _go_back(self, collapse: Collapsed) -> None:
+        """Take the newest checkpoint of before something went wrong, for another attempt."""
+        self.checkpoints.wait()
+        attempt = self.at.attempt + 1
+        # One that a signal asked for is not there in a run that was not stopped.
+        good = [
+            step
+            for step in self.checkpoints.steps()
+            if step <= collapse.well and self.checkpoints.meta(step).get('regular', True)
+        ]
+        if not good or attempt > ATTEMPTS:
+            why = f'after {ATTEMPTS} attempts' if good else 'no checkpoint of before is left'
+            raise UserError(f'{collapse}; {why}')
+        self.checkpoints.set_aside(good[-1])
+        self.state = self._restore()
+        self.at.attempt = attempt
+        log.warning('going back to step %d: attempt %d', self.at.step, attempt)
+        self.out.close()
+        self.out = self._writers()
 
     def _writers(self) -> writers.Writers:
         """Return what the run reports to; of several processes one reports."""
@@ -101,7 +134,9 @@ class Loop:
         """Train to the end of a phase."""
         at, size = self.at, runner.phase.batch_size
         metrics = runner.zero_metrics | at.metrics()
-        carry = parallel.replicate((self.state, metrics), self.run.config.devices)
+        devices = self.run.config.devices
+        carry = parallel.replicate((self.state, metrics), devices)
+        constants = of_attempt(runner, self.run.key, at.attempt, devices)
         if not at.step:
             self._picture(runner)
         batches: Any = runner.pipeline.batches(at.images)
@@ -110,7 +145,7 @@ class Loop:
                 n = self._steps(runner.phase)
                 stacked = jax.tree.map(lambda *x: np.stack(x), *(next(batches) for _ in range(n)))
                 self.profile.at(at.step, carry)
-                carry = runner.program(carry, runner.constants, stacked)
+                carry = runner.program(carry, constants, stacked)
                 at.step, at.images = at.step + n, at.images + n * size
                 carry = self._after(runner, carry)
         finally:
@@ -135,14 +170,15 @@ class Loop:
         # Means and pictures of one phase are not those of the next.
         ends = at.images >= phase.images
         if due['log'] or ends:
-            self._log(metrics)
+            self._log(runner, metrics)
             metrics = parallel.replicate(runner.zero_metrics, self.run.config.devices)
         if due['sample'] or ends:
             self._picture(runner)
         if due['eval'] or ends:
             self._evaluate(runner)
         signum = self._signum(due['log'] or due['eval'] or ends)
-        if due['checkpoint'] or due['eval'] or ends or signum:
+        at.regular = due['checkpoint'] or due['eval'] or ends
+        if at.regular or signum:
             self._save(metrics)
         if signum and (at.owed or at.images < self.phases[-1].images):
             self._stop(signum)
@@ -166,17 +202,21 @@ class Loop:
             return self.stopped()
         return parallel.all_reduce_max(self.stopped()) if together else 0
 
-    def _log(self, metrics: Metrics) -> None:
-        """Write the means since the last log step; the host waits for the device here."""
+    def _log(self, runner: PhaseRunner, metrics: Metrics) -> None:
+        """Write and judge the means since the last log step; the host waits for the device here."""
         means, at = jax.device_get(metrics), self.at
         now = time.monotonic()
         speed = (at.images - self.last[0]) / (now - self.last[1])
         self.last, at.seconds = (at.images, now), now - self.began
         values = {k: float(m.total / m.count) for k, m in means.items() if m.count}
         self._check(values)
+        values |= self.diagnosis.see(self.state, runner)
         at.scalars |= values
         report = {'images': at.images, 'seconds': round(at.seconds, 3)}
+        if at.attempt:
+            report['attempt'] = at.attempt
         self.out.write_scalars(at.step, report | {'images_per_second': round(speed, 1)} | values)
+        self.diagnosis.check(at, report | values)
 
     def _evaluate(self, runner: PhaseRunner) -> None:
         """Measure the averaged networks; write the values, and the certificates beside them."""
@@ -209,7 +249,11 @@ class Loop:
         """Refuse to go on from numbers that are not finite; nothing of them is saved."""
         if not all(map(math.isfinite, values.values())):
             self.checkpoints.wait()
-            self.at.check(values, self.checkpoints.steps())
+            try:
+                self.at.check(values, self.checkpoints.steps())
+            except NotFinite as error:
+                self.diagnosis.of_numbers(self.at, error)
+                raise
 
     def _picture(self, runner: PhaseRunner) -> None:
         """Write the sample grid."""

@@ -10,7 +10,22 @@ from gan_jax.core.state import Mean, Metrics
 from gan_jax.errors import UserError
 
 # What a checkpoint keeps of a Progress, under the same names.
-KEPT = ('images', 'seconds', 'scalars', 'means', 'owed', 'measured')
+KEPT = (
+    'images',
+    'seconds',
+    'scalars',
+    'means',
+    'owed',
+    'measured',
+    'logged',
+    'symptoms',
+    'attempt',
+    'regular',
+)
+
+
+class NotFinite(UserError):
+    """Tell of numbers of a run that are not finite."""
 
 
 @dataclasses.dataclass
@@ -19,7 +34,9 @@ class Progress:
 
     scalars: the last value of everything measured, by name; means: sums and counts since the last
     log step; owed: whether a signal left out the evaluation of this step; measured: the scalars
-    that come of evaluations; fresh: whether they are of this step.
+    that come of evaluations; fresh: whether they are of this step; logged: the last log step;
+    symptoms: for how many log steps each has lasted, and the last one without it; attempt: how
+    often the run has gone back; regular: whether more than a signal asked for this checkpoint.
     """
 
     step: int = 0
@@ -30,6 +47,10 @@ class Progress:
     owed: bool = False
     measured: list[str] = dataclasses.field(default_factory=list)
     fresh: bool = False
+    logged: int = 0
+    symptoms: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    attempt: int = 0
+    regular: bool = True
 
     @classmethod
     def of(cls, step: int, meta: dict[str, Any]) -> 'Progress':
@@ -54,13 +75,13 @@ class Progress:
         return {k: v for k, v in self.scalars.items() if k not in stale}
 
     def check(self, values: dict[str, float], good: list[int]) -> None:
-        """Raise UserError where a number is not finite; `good` are the steps that are saved."""
+        """Raise NotFinite where a number is not finite; `good` are the steps that are saved."""
         bad = [k for k, v in values.items() if not math.isfinite(v)]
         if not bad:
             return
         where = f'the newest good checkpoint is of step {good[-1]}' if good else 'none was saved'
         last = ', '.join(f'{k} {v:.4g}' for k, v in self.scalars.items())
-        raise UserError(
+        raise NotFinite(
             f'{", ".join(bad)} not finite at step {self.step}; last values: {last or "none"}; '
             f'{where}: a lower optim.*.lr or gradient clipping (optim.*.clip) may help'
         )

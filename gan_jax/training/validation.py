@@ -49,6 +49,10 @@ class Validation:
         means = jax.device_get(total)
         return {f'val_{name}': float(m.total / m.count) for name, m in means.items()}
 
+    def example(self) -> Example:
+        """Return the first examples, as a step sees them."""
+        return jax.jit(self.pipeline.preprocess)(None, self._batch(0), None)
+
     def _batch(self, start: int) -> Example:
         """Return the examples from a place on, in their order; the last batch may be smaller."""
         stop = min(start + self.size, len(self.pipeline))
