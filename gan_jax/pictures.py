@@ -7,7 +7,9 @@ import importlib.util
 import logging
 import math
 import pathlib
+import struct
 import subprocess
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,6 +21,8 @@ from gan_jax.files import Path, natural, replacing
 log = logging.getLogger('gan_jax')
 
 Frame = Path | np.ndarray
+# A PNG's number for the colours of so many channels: RGB, RGBA.
+DEEP = {3: 2, 4: 6}
 
 
 def files(folder: Path) -> list[pathlib.Path]:
@@ -110,7 +114,7 @@ def eight_bits(picture: np.ndarray) -> np.ndarray:
 
 
 def image(picture: np.ndarray) -> PIL.Image.Image:
-    """Return a picture for PIL. Gray keeps 16 bits; colour of 16 bits is cut to 8."""
+    """Return a picture for PIL. Gray keeps 16 bits; colour of 16 bits, which PIL lacks, 8."""
     picture = viewable(picture)
     if picture.shape[-1] == 1:
         return PIL.Image.fromarray(np.ascontiguousarray(picture[..., 0]))
@@ -120,11 +124,30 @@ def image(picture: np.ndarray) -> PIL.Image.Image:
 def save_png(path: Path, picture: np.ndarray, durable: bool = True) -> None:
     """Write a picture [H, W, C] or [H, W], uint8 or uint16, as a PNG file, in one step.
 
-    Channels as in `viewable`; 16 bits are kept for gray, which is all that the writer can do.
-    `durable` as in `files.replacing`. Raises OSError where the disk is full or cannot be written.
+    Channels as in `viewable`. `durable` as in `files.replacing`. Raises OSError where the disk is
+    full or cannot be written.
     """
+    picture = viewable(picture)
     with replacing(path, durable) as temporary:
-        image(picture).save(temporary)
+        if picture.dtype == np.uint16 and picture.shape[-1] in DEEP:
+            temporary.write_bytes(deep_png(picture))
+        else:
+            image(picture).save(temporary)
+
+
+def deep_png(picture: np.ndarray) -> bytes:
+    """Return a picture uint16 [H, W, 3 or 4] as a PNG file of 16 bits, which PIL does not write."""
+    height, width, channels = picture.shape
+    values = np.ascontiguousarray(picture.astype('>u2')).view(np.uint8).reshape(height, -1)
+    lines = np.pad(values, ((0, 0), (1, 0)))  # each begins with its filter, 0 for none
+    # depth, colours, and the only methods there are of compression, filters, lines in order
+    header = struct.pack('>IIBBBBB', width, height, 16, DEEP[channels], 0, 0, 0)
+    chunks = {b'IHDR': header, b'IDAT': zlib.compress(lines.tobytes()), b'IEND': b''}
+    written = (
+        struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+    return b'\x89PNG\r\n\x1a\n' + b''.join(written)
 
 
 def read(frame: Frame) -> np.ndarray:

@@ -3,6 +3,7 @@
 import types
 
 import numpy as np
+import PIL.Image
 import pytest
 from runs import call, small
 
@@ -78,7 +79,7 @@ def test_pairs_are_measured_of_a_run(runs):
     assert status == 2 and 'psnr compares pairs' in err and err.count('\n') == 1
 
 
-def translator(factor):
+def translator(factor=1, channels=1, deep=()):
     """Return a translator whose maker repeats pixels, and takes multiples of 4 from 8 on."""
 
     def make(state, key, n, given, label):
@@ -89,10 +90,10 @@ def translator(factor):
             raise UserError(f'size {height}x{width}: too small')
         return -(-height // 4) * 4, -(-width // 4) * 4
 
-    field = kinds.Field((8, 8, 1), 'float32', 'image', '[-1,1]')
+    field = kinds.Field((8, 8, channels), 'float32', 'image', '[-1,1]')
     trained = types.SimpleNamespace(
-        maker=Maker('image', make, ('image',), padded=padded), refined=None,
-        spec=types.SimpleNamespace(fields={'image': field}), chosen=dict,
+        maker=Maker('image', make, ('image',), padded=padded), refined=None, field=field, deep=deep,
+        kind=kinds.find('image'), spec=types.SimpleNamespace(fields={'image': field}), chosen=dict,
         final=lambda x: kinds.find('image').final(np.asarray(x), field),
     )  # fmt: skip
     return Translator(trained, 0, {})
@@ -105,6 +106,56 @@ def test_images_of_any_size_are_padded_and_cut_back(factor):
     np.testing.assert_array_equal(made, image.repeat(factor, 0).repeat(factor, 1))
     with pytest.raises(UserError, match='photo: size 4x9: too small'):
         translator(1)('photo', noise(4, 9, 1), 0)
+
+
+@pytest.mark.parametrize('channels', [1, 3, 5])
+def test_16_bits_and_many_channels_come_back_exactly(channels, tmp_path):
+    image = np.random.default_rng(0).integers(0, 65536, (8, 8, channels)).astype(np.uint16)
+    found = translator(channels=channels)
+    np.save(tmp_path / 'a.npy', image)
+    names, read = opened(str(tmp_path / 'a.npy'))
+    pixels = found.decode(read, names[0])
+    np.testing.assert_array_equal(pixels, image)
+    made = found('a', pixels, 0)
+    assert made.dtype == np.uint16
+    np.testing.assert_array_equal(made, image)
+    path = tmp_path / f'made{found.kind.suffix}'
+    found.kind.write(path, made, found.field)
+    if channels == 5:
+        np.testing.assert_array_equal(np.load(path), image)
+    elif channels == 1:
+        np.testing.assert_array_equal(found.decode(lambda _: path.read_bytes(), 'made.png'), image)
+    else:
+        # all that Pillow reads of colours of 16 bits
+        np.testing.assert_array_equal(read_png(path), image >> 8)
+
+
+def read_png(path):
+    """Return the pixels of a PNG as Pillow reads them."""
+    with PIL.Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_data_of_16_bits_makes_translations_of_16_bits_of_any_image():
+    image = noise(8, 8, 1)
+    made = translator(deep={'image'})('photo', image, 0)
+    np.testing.assert_array_equal(made, image * np.uint16(257))
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (np.zeros((8, 8, 3), np.uint8), 'x.npy has 3 channels, which cannot become 5'),
+        (np.zeros((2, 8, 8, 5), np.uint8), r'x.npy has shape \(2, 8, 8, 5\); an image is'),
+        (np.full((8, 8, 5), 7.0), r'x.npy holds floats from 7 to 7; .* needs them from -1 to 1'),
+        (np.array([{}]), 'x.npy cannot be read: .*allow_pickle=False'),
+    ],
+)
+def test_arrays_that_are_no_image_of_the_network_are_refused(content, message, tmp_path):
+    np.save(tmp_path / 'x.npy', content, allow_pickle=True)
+    names, read = opened(str(tmp_path / 'x.npy'))
+    with pytest.raises(UserError, match=message):
+        translator(channels=5).decode(read, names[0])
 
 
 def test_translations_of_one_stem_keep_the_suffix_of_theirs():

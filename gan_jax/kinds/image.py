@@ -117,13 +117,18 @@ def dequantise(images: jax.Array, keys: jax.Array, span: str) -> jax.Array:
 
 
 def to_uint8(images: np.ndarray, span: str) -> np.ndarray:
-    """Convert float images in '[-1,1]' or '[0,1]' to uint8, by rounding; the rest is clipped.
+    """Convert float images in '[-1,1]' or '[0,1]' to uint8; see `to_levels`."""
+    return to_levels(images, span, 'uint8')
 
-    Values that are not a number become black.
+
+def to_levels(images: np.ndarray, span: str, dtype: str) -> np.ndarray:
+    """Convert float images in '[-1,1]' or '[0,1]' to a dtype of LEVELS, by rounding.
+
+    What is beyond the range is clipped; values that are not a number become black.
     """
-    low = RANGES[span][0]
+    low, levels = RANGES[span][0], float(LEVELS[dtype])
     images = np.nan_to_num(np.asarray(images, np.float32), nan=low, posinf=1.0, neginf=low)
-    return np.rint(255.0 * (np.clip(images, low, 1.0) - low) / (1.0 - low)).astype(np.uint8)
+    return np.rint(levels * (np.clip(images, low, 1.0) - low) / (1.0 - low)).astype(dtype)
 
 
 def three_channels(images: jax.Array) -> jax.Array:

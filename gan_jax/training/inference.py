@@ -40,7 +40,10 @@ FLAGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """Hold a trained model: its config, data spec, algorithm, state, step, and the maker in use."""
+    """Hold a trained model: its config, data spec, algorithm, state, step, and the maker in use.
+
+    deep: the fields whose data has 16 bits a number.
+    """
 
     config: ml_collections.ConfigDict
     spec: Spec
@@ -48,6 +51,7 @@ class Trained:
     state: TrainState
     step: int
     maker_name: str = ''
+    deep: frozenset[str] = frozenset()
 
     @functools.cached_property
     def refined(self) -> TrainState:
@@ -196,12 +200,14 @@ def load(workdir: str | pathlib.Path, step: int | None = None, maker: str = '') 
         raise UserError(f'no checkpoint in {str(workdir)!r}: train first')
     with Checkpoints(folder, read_only=True) as checkpoints:
         meta = checkpoints.meta(step)
-        spec = finished(Spec.from_json(meta['spec']), config.data)
+        raw = Spec.from_json(meta['spec'])
+        spec = finished(raw, config.data)
         resolved = configs.resolve(config, meta['spec']['size'])
         algorithm = configs.algorithm(config).build(resolved, spec)
         shapes = jax.eval_shape(algorithm.init, rng.root(0))
         step, state, _ = checkpoints.restore(shapes, step)
-    return Trained(config, spec, algorithm, jax.device_put(state), step, maker)
+    deep = frozenset(name for name, field in raw.fields.items() if field.dtype == 'uint16')
+    return Trained(config, spec, algorithm, jax.device_put(state), step, maker, deep)
 
 
 def training_batches(config: Any, source: data.Source | None = None) -> Iterator[Any]:
