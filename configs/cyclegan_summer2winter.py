@@ -35,12 +35,17 @@ def base(size, blocks):
     config.data.update({'name': 'unpaired', 'split': 'train', 'size': size, 'transforms': 'flip'})
     config.model = models.node('cyclegan', g={'blocks': blocks}, d={})
     config.loss.half = False
+    falling(config)
+    config.sample.every = '1ep'
+    config.checkpoint.every = '5ep'
+    return config
+
+
+def falling(config):
+    """Set what both papers train by: Adam, whose rate falls to 0, on one image at a time."""
     for optimiser in config.optim.values():
         optimiser.update({'name': 'adam', 'b1': 0.5, 'b2': 0.999})
         with optimiser.ignore_type():
             optimiser.lr = {'first': 2e-4, 'final': 0.0, 'start': '100ep', 'stop': '200ep'}
     config.batch_size = 1
     config.duration = '200ep'
-    config.sample.every = '1ep'
-    config.checkpoint.every = '5ep'
-    return config

@@ -15,6 +15,7 @@ the mean difference of pixels on [-1, 1]. Without a discriminator: --config.loss
 Not run yet (docs/results.md).
 """
 
+from configs import cyclegan_summer2winter
 from gan_jax import config as configs
 from gan_jax import models
 
@@ -33,12 +34,7 @@ def base(size):
     config = configs.base('pix2pix')
     config.data.update({'name': 'pairs', 'split': 'train', 'size': size, 'transforms': 'flip'})
     config.model = models.node('unet', g={'norm': 'instance'}, d={'norm': 'instance'})
-    for optimiser in config.optim.values():
-        optimiser.update({'name': 'adam', 'b1': 0.5, 'b2': 0.999})
-        with optimiser.ignore_type():
-            optimiser.lr = {'first': 2e-4, 'final': 0.0, 'start': '100ep', 'stop': '200ep'}
-    config.batch_size = 1
-    config.duration = '200ep'
+    cyclegan_summer2winter.falling(config)
     config.sample.every = '5ep'
     config.checkpoint.every = '10ep'
     return config

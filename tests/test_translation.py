@@ -28,6 +28,14 @@ MODELS = {
     ),
 }
 FIELDS = {'cyclegan': ('a', 'b'), 'pix2pix': ('input', 'target')}
+# pix2pix with terms of both players, of which some keep arrays in the state
+TERMS = (
+    'pix2pix',
+    {
+        'model.d.norm': 'none',
+        'terms': {'r1': {}, 'r2': {}, 'lecam': {}, 'orthogonal': {}, 'instance_noise': {}},
+    },
+)
 
 
 def built(name, shapes=(SHAPE, SHAPE), fields=None, model=None, **changes):
@@ -38,7 +46,10 @@ def built(name, shapes=(SHAPE, SHAPE), fields=None, model=None, **changes):
     for optimiser in config.optim.values():
         optimiser.update({'name': 'sgd', 'lr': 0.1})
     with config.unlocked(), config.ignore_type():
+        if 'terms' in changes:
+            config.terms = changes.pop('terms')
         config.update_from_flattened_dict(changes)
+    configs.validate(config)
     fields = fields or FIELDS[name]
     found = (Field(shape, 'float32', span='[-1,1]') for shape in shapes)
     spec = Spec(dict(zip(fields, found, strict=True)), fields[1])
@@ -127,9 +138,9 @@ def test_a_pool_fills_and_then_shows_old_images_for_half_of_the_new():
     assert 0.4 < old / total < 0.6
 
 
-@pytest.mark.parametrize('name', FIELDS)
-def test_each_step_leaves_the_other_networks_as_they_are(name):
-    algorithm, batch = built(name), first(batches(name))
+@pytest.mark.parametrize(('name', 'changes'), [*((name, {}) for name in FIELDS), TERMS])
+def test_each_step_leaves_the_other_networks_as_they_are(name, changes):
+    algorithm, batch = built(name, **changes), first(batches(name))
     state = algorithm.init(jax.random.key(0))
     generators = {'cyclegan': ['ab', 'ba'], 'pix2pix': ['g']}[name]
     others = sorted(state.nets.keys() - set(generators))
@@ -176,6 +187,7 @@ def test_dropout_is_the_noise_of_translations_too():
         ('cyclegan', (SHAPE, SHAPE), {'loss.name': 'relativistic_average'}),
         ('pix2pix', ((8, 8, 5), (8, 8, 1)), {'loss.name': 'hinge', 'ema.half_life': '10img'}),
         ('pix2pix', (SHAPE, SHAPE), {'loss.adversarial': 0.0}),
+        ('pix2pix', ((8, 8, 5), (8, 8, 1)), TERMS[1]),
     ],
 )
 def test_channels_and_losses_of_all_kinds(name, shapes, changes):

@@ -21,6 +21,7 @@ KEYS: nodes.Keys = {
     'model': models.declare('cyclegan', 'g', 'd'),
     'loss': translation.loss_keys(
         'least_squares',
+        **translation.D_WEIGHT,
         cycle=keys.number(10.0, 'Weight of what is lost on the way there and back.', low=0),
         identity=keys.number(
             0.5, 'Weight, times cycle, of what a generator changes of its own images.', low=0

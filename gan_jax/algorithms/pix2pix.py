@@ -1,32 +1,39 @@
 """Translation of images that come in pairs: pix2pix (Isola et al. 2017, arXiv:1611.07004)."""
 
+import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax import models
+from gan_jax import models, terms
 from gan_jax.algorithms import translation
 from gan_jax.algorithms.protocol import EMA, Batch, Context, Maker, Phase, Procedure
-from gan_jax.algorithms.translation import apart, judge
+from gan_jax.algorithms.translation import apart
 from gan_jax.core import keys, nodes, optim, rng, values
+from gan_jax.core.game import Play, Player, Verdict, View, verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, update
+from gan_jax.errors import UserError
 from gan_jax.nn.translator import Translator
+from gan_jax.terms.passes import two_batches
+from gan_jax.terms.protocol import Term, settle, shares
 
 KEYS: nodes.Keys = {
     'model': models.declare('unet', 'g', 'd'),
     'loss': translation.loss_keys(
         'nonsaturating',
+        **translation.D_WEIGHT,
         l1=keys.number(100.0, 'Weight of the absolute difference of pixels.', low=0),
         adversarial=keys.number(
             1.0, "Weight of the adversarial loss in the generator's; 0: no discriminator.", low=0
         ),
     ),
+    'terms': nodes.AnyOf(terms.names, terms.declared, 'Terms of the game.'),
     'optim': {'g': optim.KEYS, 'd': optim.KEYS},
     'ema': EMA,
     'sample': {'columns': keys.count(8, 'Images in the picture of a run.', learns=False)},
@@ -47,8 +54,12 @@ class Weights:
 class Pix2Pix(Procedure):
     """Train a generator from images to their partners; its discriminator sees both of a pair.
 
-    shapes: of the fields 'input' and 'target'.
+    shapes: of the fields 'input' and 'target'. What terms change of what the discriminator sees
+    (noise, augmentations) they change of both of a pair alike, as of one image.
     """
+
+    classes: ClassVar[int] = 0
+    data_classes: ClassVar[int] = 0
 
     generator: Translator
     discriminator: nn.Module
@@ -57,18 +68,20 @@ class Pix2Pix(Procedure):
     weights: Weights
     shapes: tuple[tuple[int, int, int], tuple[int, int, int]]
     phase: Phase
+    terms: tuple[Term, ...] = ()
     ema: Ema = NO_EMA
     accum: int = 1
     columns: int = 8
 
     def init(self, key: jax.Array) -> TrainState:
-        """Return untrained networks 'g' and 'd'."""
-        source, target = (jnp.zeros((2, *shape)) for shape in self.shapes)
+        """Return untrained networks 'g' and 'd', and what the terms keep."""
+        source = jnp.zeros((2, *self.shapes[0]))
         average = self.ema.on
         g = init_net(self.generator, self.tx['g'], rng.fold(key, 'g'), source, ema=average)
-        pair = joined(source, target)
+        pair = jnp.zeros((2, *self.shape))
         d = init_net(self.discriminator, self.tx['d'], rng.fold(key, 'd'), pair)
-        return TrainState.create({'g': g, 'd': d})
+        slots = {term.name: term.init(self, rng.fold(key, term.name)) for term in self.terms}
+        return TrainState.create({'g': g, 'd': d}, {k: v for k, v in slots.items() if v})
 
     def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
         """Update the discriminator, if it counts, then the generator."""
@@ -82,45 +95,74 @@ class Pix2Pix(Procedure):
         """Update the discriminator; every leaf of the generator stays as it is."""
 
         def loss_fn(nets, batch, keys):
-            made, _ = self.made(nets, batch, keys)
-            fake, d = self.judged(nets['d'], batch, made, keys, 'fake')
-            real, d = self.judged(d, batch, batch[TARGET], keys, 'real')
-            losses = self.weights.d_weight * self.loss.d(real, fake)
-            metrics = translation.d_metrics('d', losses, self.loss, real, fake)
-            return losses.mean(), ({**nets, 'd': d}, metrics)
+            play, _, _ = self.play('d', nets, batch, keys, state)
+            real, fake, d = two_batches(self.discriminator, nets['d'], play)
+            losses = self.weights.d_weight * self.loss.d(real.logits, fake.logits)
+            metrics = translation.d_metrics('d', losses, self.loss, real.logits, fake.logits)
+            share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
+            return losses.mean() + share, ({**nets, 'd': d}, metrics | more)
 
         # of one step both updates see the same images made
         key = rng.fold(key, 'step', state.step)
-        return update(state, ['d'], loss_fn, self.tx, batch, key, accum=self.accum)
+        state, metrics = update(state, ['d'], loss_fn, self.tx, batch, key, accum=self.accum)
+        return settle('d', self.terms, state, metrics), metrics
 
     def g_step(self, state: TrainState, batch: Batch, key: jax.Array) -> Any:
         """Update the generator; every leaf of the discriminator stays as it is."""
 
         def loss_fn(nets, batch, keys):
-            made, g = self.made(nets, batch, keys)
+            play, made, g = self.play('g', nets, batch, keys, state)
             differences = apart(made, batch[TARGET])
             total = self.weights.l1 * differences.mean()
             metrics = {'l1': Mean.of(differences)}
             if self.weights.adversarial:
-                real, _ = self.judged(nets['d'], batch, batch[TARGET], keys, 'real')
-                fake, _ = self.judged(nets['d'], batch, made, keys, 'fake')
-                losses = self.loss.g(real, fake)
-                total += self.weights.adversarial * losses.mean()
-                metrics['g_loss'] = Mean.of(losses)
+                real, fake, _ = two_batches(self.discriminator, nets['d'], play)
+                losses = self.loss.g(real.logits, fake.logits)
+                share, more = shares(self.terms, play, self.view(nets, play, keys), real, fake)
+                total += self.weights.adversarial * losses.mean() + share
+                metrics |= {'g_loss': Mean.of(losses), **more}
             return total, ({**nets, 'g': g}, metrics)
 
         key = rng.fold(key, 'step', state.step)
         decay = self.ema.decay(state, self.phase.batch_size)
-        return update(state, ['g'], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay)
+        state, metrics = update(
+            state, ['g'], loss_fn, self.tx, batch, key, accum=self.accum, ema_decay=decay
+        )
+        return settle('g', self.terms, state, metrics), metrics
 
-    def made(self, nets: Any, batch: Batch, keys: jax.Array) -> Any:
-        """Return what the generator makes of the sources of a batch, and its net after that."""
-        draws = rng.split_each(keys, 'g')
-        return apply(self.generator, nets['g'], batch[SOURCE], keys=draws)
+    def play(
+        self, player: Player, nets: Any, batch: Batch, keys: jax.Array, state: TrainState
+    ) -> Any:
+        """Return the pairs that both players see, the images made for them, and the net after."""
+        source = batch[SOURCE]
+        made, g = apply(self.generator, nets['g'], source, keys=rng.split_each(keys, 'g'))
+        real, fake = (joined(source, images) for images in (batch[TARGET], made))
+        z, given = jnp.zeros((len(source), 0)), source.shape[-1]
+        play = Play(real, fake, None, None, z, state.step, keys, batch, state, player, given)
+        for term in self.terms:
+            play = term.see(play)
+        return play, made, g
 
-    def judged(self, net: Any, batch: Batch, images: jax.Array, keys: jax.Array, draws: str) -> Any:
-        """Return the logits of images beside the sources of a batch, and the net after them."""
-        return judge(self.discriminator, net, joined(batch[SOURCE], images), keys, draws)
+    def view(self, nets: Any, play: Play, keys: jax.Array) -> View:
+        """Return the networks for terms to apply; keys: those that made the play."""
+        return View(self.generator, self.discriminator, nets, play.keys, keys)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return the shape of what the discriminator sees, the channels of both of a pair."""
+        (height, width, given), target = self.shapes
+        return height, width, given + target[2]
+
+    @functools.cached_property
+    def verdict_shapes(self) -> Verdict:
+        """Return the shapes of what the discriminator says of a batch of pairs."""
+
+        def see(key):
+            d = self.init(key).nets['d']
+            pairs = jnp.zeros((self.phase.batch_size, *self.shape))
+            return verdict(apply(self.discriminator, d, pairs)[0])
+
+        return jax.eval_shape(see, rng.root(0))
 
     def translate(self, state: TrainState, images: jax.Array, key: jax.Array) -> jax.Array:
         """Return what the averaged generator makes of images, with dropout as its noise."""
@@ -157,15 +199,36 @@ def joined(source: jax.Array, images: jax.Array) -> jax.Array:
     return jnp.concatenate([source, images], axis=-1)
 
 
+def check(config: Any) -> None:
+    """Refuse terms that cannot be made, and any where there is no discriminator.
+
+    config: resolved.
+
+    Raises:
+      UserError: names the term.
+    """
+    for term in terms.build(config.terms):
+        if not config.loss.adversarial:
+            raise UserError(
+                f'terms.{term.name} is not allowed with loss.adversarial=0, which leaves out the '
+                'discriminator; available: no terms'
+            )
+        if term.latent or term.group > 1:
+            needs = 'latents' if term.latent else 'to show D several images as one'
+            raise UserError(
+                f"terms.{term.name} is not allowed with algorithm='pix2pix': it needs {needs}"
+            )
+
+
 def build(config: Any, spec: Any) -> Pix2Pix:
     """Build the procedure that a resolved config describes, for 'input' and 'target' of a spec.
 
     Raises:
-      UserError: the data has no such fields, or a network does not fit them.
+      UserError: the data has no such fields, a network does not fit them, or a term not the game.
     """
     source, target = translation.fields(spec, (SOURCE, TARGET), 'pairs')
     pair = (*target[:2], source[2] + target[2])
-    return Pix2Pix(
+    game = Pix2Pix(
         generator=translation.translator(config, target),
         discriminator=models.build(config.model, 'd', pair, config.precision),
         tx={name: optim.make(config.optim[name], f'optim.{name}.') for name in ('g', 'd')},
@@ -173,7 +236,11 @@ def build(config: Any, spec: Any) -> Pix2Pix:
         weights=translation.weights(config, Weights),
         shapes=(source, target),
         phase=Phase(config.duration, 0, config.batch_size),
+        terms=terms.build(config.terms),
         ema=Ema(values.make(config.ema.half_life, 'ema.half_life'), config.ema.ramp),
         accum=config.accumulate,
         columns=config.sample.columns,
     )
+    for term in game.terms:
+        term.check(game)
+    return game

@@ -35,6 +35,8 @@ from gan_jax.kinds.image import RANGES
 from gan_jax.perceptual import lpips, vgg16, weights
 
 FIRST, SECOND = 'pixels', 'adversarial'
+# (a, b) -> the mean squared difference [B] of arrays [B, ...]
+squared = functools.partial(translation.apart, of=jnp.square)
 
 
 @dataclass(frozen=True)
@@ -243,8 +245,3 @@ class SuperResolution(Procedure):
         """Return the state with optimisers that begin anew."""
         del phase
         return with_new_optimisers(state, self.tx)
-
-
-def squared(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Return the mean squared difference [B] of arrays [B, ...]."""
-    return jnp.square(a - b).mean(axis=tuple(range(1, a.ndim)))

@@ -6,7 +6,7 @@ from gan_jax import models
 from gan_jax.algorithms import translation
 from gan_jax.algorithms.protocol import EMA, Phase
 from gan_jax.algorithms.restoration import FIRST, SECOND, SuperResolution, Weights
-from gan_jax.core import keys, losses, nodes, optim, values
+from gan_jax.core import keys, nodes, optim, values
 from gan_jax.core.update import Ema
 from gan_jax.perceptual import vgg16, weights
 
@@ -21,12 +21,7 @@ SHARES: dict[str, keys.Key] = {
 }
 KEYS: nodes.Keys = {
     'model': models.declare('srgan', 'g', 'd'),
-    'loss': nodes.Named(
-        'nonsaturating',
-        losses.names,
-        lambda name: {**losses.options(name), **SHARES},
-        'Adversarial loss.',
-    ),
+    'loss': translation.loss_keys('nonsaturating', **SHARES),
     'optim': {'g': optim.KEYS, 'd': optim.KEYS},
     'ema': EMA,
     'sample': {'columns': keys.count(8, 'Images in the picture of a run.', learns=False)},
@@ -34,15 +29,15 @@ KEYS: nodes.Keys = {
 
 
 def check(config: Any) -> None:
-    """Refuse a second stage by VGG16 where its weights are not installed.
+    """Refuse a second stage by VGG16 where its weights are not there, or not the published ones.
 
     config: resolved.
 
     Raises:
-      UserError: says how to install them.
+      UserError: says how to install them, or what was found.
     """
     if config.loss.perceptual and config.duration > config.loss.first:
-        weights.locate()
+        weights.load()
 
 
 def stages(config: Any) -> tuple[Phase, ...]:

@@ -1,6 +1,6 @@
 """What algorithms that make images of images have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -23,11 +23,11 @@ D_WEIGHT = {
 
 
 def loss_keys(default: str, **own: keys.Key) -> nodes.Named:
-    """Return the declaration of config.loss: the adversarial loss, and an algorithm's weights."""
+    """Return the declaration of config.loss: the adversarial loss, and an algorithm's own keys."""
     return nodes.Named(
         default,
         losses.names,
-        lambda name: {**losses.options(name), **D_WEIGHT, **own},
+        lambda name: {**losses.options(name), **own},
         'Adversarial loss.',
     )
 
@@ -103,9 +103,9 @@ def d_metrics(name: str, losses: jax.Array, loss: Adversarial, real: Any, fake: 
     }
 
 
-def apart(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Return the mean absolute difference [B] of arrays [B, ...]."""
-    return jnp.abs(a - b).mean(axis=tuple(range(1, a.ndim)))
+def apart(a: jax.Array, b: jax.Array, of: Callable[[jax.Array], jax.Array] = jnp.abs) -> jax.Array:
+    """Return the mean [B] of some measure of the differences of arrays [B, ...]."""
+    return of(a - b).mean(axis=tuple(range(1, a.ndim)))
 
 
 def laid_out(rows: list[jax.Array], channels: int) -> jax.Array:

@@ -37,7 +37,8 @@ class Play(NamedTuple):
     turn: how many updates the player whose update this is has made before; keys: one for each
     example that the discriminator sees (a term that packs several into one keeps the first's);
     batch: the real batch as the data gave it, each example as often as the player's update has
-    fakes for it; state: as it was before the update; player: whose update this is.
+    fakes for it; state: as it was before the update; player: whose update this is; given: how many
+    of the first channels of real and fake are a condition, which no player makes.
     """
 
     real: jax.Array
@@ -50,6 +51,7 @@ class Play(NamedTuple):
     batch: Mapping[str, jax.Array]
     state: TrainState
     player: Player = 'd'
+    given: int = 0
 
 
 class View(NamedTuple):

@@ -21,6 +21,10 @@ Critic = Callable[[jax.Array], jax.Array]
 class GradientPenalty(Weighted):
     """Penalise the discriminator's gradient at some images.
 
+    Of a pair the gradient is that of the image, not of the source that it is judged beside: the
+    papers' are of x alone, under a condition as well (the label, in their experiments), for the
+    condition is none of what the players move.
+
     on_fake: whether the images are generated ones, which have labels of their own.
     """
 
@@ -39,7 +43,11 @@ class GradientPenalty(Weighted):
         """Return the penalties at the images that the discriminator saw."""
         label = play.fake_label if self.on_fake else play.real_label
         keys = rng.split_each(play.keys, self.name)
-        found = self.penalty(lambda x: view.d(x, label).logits, play.real, play.fake, keys)
+
+        def critic(x):
+            return view.d(held(x, play.given), label).logits
+
+        found = self.penalty(critic, play.real, play.fake, keys)
         return found, {self.name: Mean.of(found)}
 
 
@@ -65,12 +73,22 @@ class FiniteDifference(Weighted):
         if self.on_fake:
             images, label, seen, draws = play.fake, play.fake_label, fake, 'fake'
         keys = rng.split_each(play.keys, self.name)
-        noise = rng.normal_each(keys, images.shape[1:])
-        moved = jax.lax.stop_gradient(images) + self.sigma * noise
+        images = jax.lax.stop_gradient(images)
+        given, made = images[..., : play.given], images[..., play.given :]
+        moved = made + self.sigma * rng.normal_each(keys, made.shape[1:])
+        moved = jnp.concatenate([given, moved], axis=-1)
         rise = view.d(moved, label, draws).logits - seen.logits
         rise = rise.reshape(len(rise), -1).sum(axis=1)
         found = 0.5 * jnp.square(rise / self.sigma)
         return found, {self.name: Mean.of(found)}
+
+
+def held(images: jax.Array, given: int) -> jax.Array:
+    """Return images whose first channels, those given, get no gradient."""
+    if not given:
+        return images
+    condition = jax.lax.stop_gradient(images[..., :given])
+    return jnp.concatenate([condition, images[..., given:]], axis=-1)
 
 
 def squared_gradient(critic: Critic, images: jax.Array) -> jax.Array:

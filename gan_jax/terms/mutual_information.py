@@ -25,6 +25,7 @@ class Term(Weighted):
 
     side = 'both'
     reads = ('code',)
+    latent = True
 
     categories: tuple[int, ...] = declare.field(
         declare.counts((10,), 'Values of each categorical variable, all equally likely.', low=2)

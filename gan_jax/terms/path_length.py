@@ -29,6 +29,7 @@ class Term(Weighted):
 
     side = 'g'
     over_batch = True
+    latent = True
 
     weight: values.Value = 2.0
     shrink: int = declare.field(

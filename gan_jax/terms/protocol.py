@@ -34,13 +34,15 @@ class Term:
     of both, `play.player` says whose update it is.
     per_example: whether it needs a discriminator that treats the examples of a batch separately.
     over_batch: whether it takes statistics of the whole batch, which pieces of one would change.
-    reads: what it needs of a verdict beside the logits.
+    reads: what it needs of a verdict beside the logits. latent: whether it needs the latents that
+    images are made of.
     """
 
     side = 'd'  # not annotated, so that it can be a key of a term
     per_example: ClassVar[bool] = False
     over_batch: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ()
+    latent: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
