@@ -15,6 +15,7 @@ from conftest import ROOT
 from runs import call, lock
 
 import gan_jax
+from gan_jax.pictures import save_png
 
 SMALL = '--config.model.g.hidden=8,8 --config.model.d.hidden=8,8 --config.devices=1'
 DOC = (ROOT / 'docs' / 'errors.md').read_text()
@@ -65,6 +66,11 @@ def place(tmp_path_factory):
     (folder / 'labelled' / 'labels.csv').write_text('a.png,1000000000000')
     (folder / 'escape' / '\x1b[31mred.png').write_bytes(b'')
     (folder / 'file.txt').write_text('no folder')
+    for i in range(2):
+        for name, number, channels in (('sets', i, 3), ('unmatched', i + 1, 1)):
+            save_png(folder / name / f'trainA/{i}.png', np.zeros((32, 32, 1), np.uint8))
+            image = np.zeros((32, 32, channels), np.uint8)
+            save_png(folder / name / f'trainB/{number}.png', image)
     (folder / 'locked').chmod(0)
     with full_disk(folder / 'full'), contextlib.chdir(folder):
         status, out, _ = call(f'{SMALL} --config.duration=20st --config.sample.every=20st')

@@ -46,7 +46,8 @@ DATA = {
     'cyclegancourse_summer2winter': ((128, 128, 3), 0),
     'cyclegan_horse2zebra': ((256, 256, 3), 0),
     'pix2pix_facades': ((256, 256, 3), 0),
-    **dict.fromkeys(('cyclegan_folder', 'pix2pix_folder'), ((64, 64, 3), 0)),
+    'r3gan_facades': ((256, 256, 3), 0),
+    **dict.fromkeys(('cyclegan_folder', 'pix2pix_folder', 'pix2pix_edges'), ((64, 64, 3), 0)),
 }
 # Fields of the data of algorithms that read other ones than an image, the main one last.
 FIELDS = {'cyclegan': ('a', 'b'), 'pix2pix': ('input', 'target')}
@@ -66,8 +67,8 @@ def built(path, pictures=''):
     """Return a config, its algorithm, and the shapes of its state and of one batch."""
     config = config_file.load(path)
     config.devices = 1
-    if path.stem.endswith('_folder'):
-        two = config.algorithm in FIELDS
+    if path.stem.endswith(('_folder', '_edges')):
+        two = config.data.name in ('pairs', 'unpaired')
         config.data.path = str(pictures and (pictures.parent / 'sets' if two else pictures))
     config_file.complete(path, config)
     configs.validate(config)

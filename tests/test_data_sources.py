@@ -14,6 +14,7 @@ from PIL import Image
 
 from gan_jax import data
 from gan_jax.data import config, labels, pipeline, stores
+from gan_jax.data.sources import edges
 from gan_jax.errors import UserError
 from gan_jax.pictures import save_png
 
@@ -177,9 +178,69 @@ def test_pairs_in_two_folders_match_by_name(tmp_path):
     assert source.spec.images == {'input': (8, 8, 3), 'target': (8, 8, 1)}
     assert [int(source[i]['input'][0, 0, 0]) for i in range(3)] == [0, 1, 2]
     assert source[1]['target'].shape == (8, 8, 1)
-    (folder / 'B/train/z.bmp').unlink()
+    for n in 'xyz':
+        Image.new('I;16', (8, 8), 300).save(folder / f'B/train/{n}.png')
+        (folder / f'B/train/{n}.bmp').unlink()
+    deep = opened(name='pairs', path=str(folder), split='train')
+    assert [deep[0][name].dtype for name in ('input', 'target')] == [np.uint8, np.uint16]
+    assert {name: field.dtype for name, field in deep.spec.fields.items()} == {
+        'input': 'uint8',
+        'target': 'uint16',
+    }
+    (folder / 'B/train/z.png').unlink()
     with pytest.raises(UserError, match=r"1 images of A/train and B/train have no partner.*'z'"):
         opened(name='pairs', path=str(folder), split='train')
+
+
+def test_edges_are_drawn_of_any_images(tmp_path):
+    image = np.full((12, 16, 3), 40, np.uint8)
+    image[:, 8:] = 200
+    save_png(tmp_path / 'a.png', image)
+    save_png(tmp_path / 'b.png', np.full((12, 16, 3), 90, np.uint8))
+    source = opened(name='edges', path=str(tmp_path))
+    assert source.spec.images == {'input': (12, 16, 1), 'target': (12, 16, 3)}
+    found = [source[i] for i in (0, 1, 0)]
+    np.testing.assert_array_equal(found[0]['target'], image)
+    dark = np.full((12, 16, 1), 255, np.uint8)
+    np.testing.assert_array_equal(found[1]['input'], dark)
+    dark[:, 7] = 0
+    np.testing.assert_array_equal(found[0]['input'], dark)
+    np.testing.assert_array_equal(found[2]['input'], found[0]['input'])
+    packed = pack(tmp_path, 'zip', tmp_path.parent / 'edges.zip')
+    np.testing.assert_array_equal(opened(name='edges', path=str(packed))[0]['input'], dark)
+    deep = np.full((12, 16, 1), 10000, np.uint16)
+    deep[:, 8:] = 51400
+    for name in 'ab':
+        save_png(tmp_path / f'{name}.png', deep)
+    np.testing.assert_array_equal(opened(name='edges', path=str(tmp_path))[0]['input'], dark)
+    with pytest.raises(UserError, match=r'low=0\.5 is not allowed: .* at most .*high=0\.04'):
+        opened(name='edges', path=str(tmp_path), low=0.5)
+
+
+def test_a_weak_edge_is_a_line_where_it_hangs_together_with_a_strong_one():
+    def step(height):
+        return np.repeat(np.where(np.arange(24) < 12, 0.0, height)[None], 24, axis=0)
+
+    # of a step a Gaussian makes a slope of height / (sigma sqrt(2 pi)), less by Sobel's own width
+    slope = {height: edges.canny(step(height), 1.5, 0.02, 0.04) for height in (0.08, 0.12, 0.2)}
+    assert not slope[0.08].any() and not slope[0.12].any()
+    one = np.zeros((24, 24), bool)
+    one[:, 11] = True
+    np.testing.assert_array_equal(slope[0.2], one)
+    np.testing.assert_array_equal(edges.canny(step(0.12), 1.5, 0.02, 0.02), one)
+    both = np.concatenate([step(0.2), step(0.12)])
+    assert edges.canny(both, 1.5, 0.02, 0.04).sum(axis=1).tolist() == [1] * 48
+    apart = np.concatenate([step(0.2), step(0.0), step(0.12)])
+    assert not edges.canny(apart, 1.5, 0.02, 0.04)[53:].any()
+
+
+def test_edges_turn_with_the_image_and_there_are_some_of_any_size():
+    image = np.random.default_rng(0).uniform(size=(30, 21))
+    found = edges.canny(image, 1.5, 0.02, 0.04)
+    assert 0.02 < found.mean() < 0.3
+    np.testing.assert_array_equal(edges.canny(image.T, 1.5, 0.02, 0.04), found.T)
+    np.testing.assert_array_equal(edges.canny(image[::-1], 1.5, 0.02, 0.04), found[::-1])
+    assert edges.canny(np.zeros((1, 1)), 1.5, 0.02, 0.04).tolist() == [[False]]
 
 
 def test_unpaired_sets_are_two_streams(tmp_path):
@@ -449,8 +510,8 @@ def test_real_sets(data_file, file, keys, count, shape, classes):
 def test_unknown_names_and_useless_keys():
     with pytest.raises(UserError, match=r"unknown data.name 'folde' .*'folder'"):
         opened(name='folde')
-    assert set(config.names()) == {'array', 'cifar', 'digits', 'folder', 'hf', 'idx', 'pairs',
-                                   'mnist_thickness', 'points', 'prepared', 'sound',
+    assert set(config.names()) == {'array', 'cifar', 'digits', 'edges', 'folder', 'hf', 'idx',
+                                   'mnist_thickness', 'pairs', 'points', 'prepared', 'sound',
                                    'stacked_mnist', 'tfds', 'unpaired', 'utkface'}  # fmt: skip
     with pytest.raises(UserError, match=r"config.data.split='test' means nothing to.*'digits'"):
         opened(name='digits', split='test')

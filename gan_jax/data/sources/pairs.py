@@ -49,7 +49,7 @@ class Source:
         else:
             self.parts = Matched(path, two, fit, on_error)
         self.order = (0, 1) if direction == 'AtoB' else (1, 0)
-        source, target = (Field(self.parts.shapes[i], self.parts.dtype) for i in self.order)
+        source, target = (Field(self.parts.shapes[i], self.parts.dtypes[i]) for i in self.order)
         self.spec = Spec({'input': source, 'target': target}, 'target')
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class Halves:
         )
         self.fit = fit
         h, w, c = self.files.spec.shape
-        self.dtype = self.files.spec.dtype
+        self.dtypes = [self.files.spec.dtype] * 2
         try:
             height, width = fit.out(h, w // 2)
         except Misfit as error:
@@ -105,7 +105,7 @@ class Halves:
                 raise BadImage(f'is {image.shape[1]} pixels wide, which has no two halves')
             half = image.shape[1] // 2
             a, b = self.fit.fit(image[:, :half]), self.fit.fit(image[:, half:])
-            if a.shape != self.shapes[0] or a.dtype != self.dtype:
+            if a.shape != self.shapes[0] or a.dtype != self.dtypes[0]:
                 raise BadImage(f'has halves {a.shape}, the others {self.shapes[0]}')
         except (BadImage, Misfit) as error:
             raise BadExample(self.name(index), str(error)) from None
@@ -127,9 +127,7 @@ class Matched:
         order = sorted(stems[0], key=natural)
         self.index = [[of[name] for name in order] for of in stems]
         self.shapes = [s.spec.shape for s in self.sides]
-        self.dtype = self.sides[0].spec.dtype
-        if self.sides[1].spec.dtype != self.dtype:
-            raise UserError(f'{path}: {two[0]} is {self.dtype}, {two[1]} is not')
+        self.dtypes = [s.spec.dtype for s in self.sides]
 
     def __len__(self) -> int:
         return len(self.index[0])
