@@ -4,7 +4,7 @@ python launch.py --config=configs/dcgan_logograms.py --config.data.path=FOLDER_O
 
 1,200 steps of ten real and ten fake images in one batch, eight minutes on two CPU cores: rings with
 splashes of ink, many alike (docs/results.md); 38 images are few, and the model remembers them.
---mode=interpolate makes the video.
+walk.gif, and walk.mp4 with '.[video]', is the video that it ends with: a walk through the latents.
 """
 
 from gan_jax import config as configs
@@ -54,6 +54,6 @@ def get_config():
     for optimiser in config.optim.values():
         optimiser.update({'name': 'sgd', 'lr': 5e-4, 'momentum': 0.9, 'nesterov': True})
     config.log.every = '30st'
-    config.sample.update({'every': '30st', 'rows': 4, 'columns': 4})
+    config.sample.update({'every': '30st', 'rows': 4, 'columns': 4, 'walk': 96})
     config.checkpoint.every = '300st'
     return config

@@ -241,6 +241,23 @@ def mp4(frames: Sequence[Frame], path: Path, fps: float = 24.0) -> None:
             raise OSError(f'{path}: {errors.decode(errors="replace").strip()}')
 
 
+def movie(frames: Sequence[Frame], path: Path, fps: float = 16.0, hold: float = 0.0) -> str:
+    """Write frames, pictures or their files in order, as GIF, and as MP4 where there is an encoder.
+
+    path: without a suffix; fps, hold: as of `gif`. A file that cannot be read is left out, with a
+    warning. Returns what was written, in words, or why there is no MP4.
+
+    Raises UserError where there is no frame, OSError where the disk cannot be written.
+    """
+    path, there = pathlib.Path(path), readable(frames)
+    gif(there, path.with_name(f'{path.name}.gif'), fps, hold, most=len(frames))
+    try:
+        mp4(there, path.with_name(f'{path.name}.mp4'), fps)
+    except UserError as missing:
+        return f'{path.name}.gif ({missing})'
+    return f'{path.name}.gif and {path.name}.mp4'
+
+
 def _even(picture: np.ndarray) -> np.ndarray:
     """Repeat the last line of an odd height or width."""
     height, width = picture.shape[:2]

@@ -34,6 +34,7 @@ DATA = {
     'stylegan2_celeba': ((64, 64, 3), 0),
     'stylegan2_folder': ((64, 64, 3), 0),
     'cgan_mnist': ((28, 28, 1), 10),
+    'classifier_celeba': ((64, 64, 3), 2),
     **dict.fromkeys(('wgan_cifar10', 'acgan_cifar10', 'ssgan_svhn'), ((32, 32, 3), 10)),
     'lsgan_celeba': ((64, 64, 3), 0),
     'ssgan_mnist': ((28, 28, 1), 10),

@@ -21,6 +21,7 @@ from gan_jax import data
 from gan_jax.data import config
 from gan_jax.data.preparation import download
 from gan_jax.errors import UserError
+from gan_jax.training.attributes import Attributes
 
 FACES = {'train': 5, 'validation': 2, 'test': 2}
 
@@ -92,6 +93,26 @@ def test_attributes_are_labels_with_names(celeb_a):
         assert sorted(labels) == [0, 1] and labels.dtype == np.int32
         assert [int(again[i]['label']) for i in range(2)] == labels.tolist()
     assert source.spec.shape == (64, 64, 3)
+
+
+def test_a_classifier_of_an_attribute_scores_images_by_it(celeb_a, tmp_path):
+    status, _, err = runs.call(
+        f'--config=configs/classifier_celeba.py --config.data.path={celeb_a} --config.devices=1 '
+        f'--config.data.labels=Male --config.batch_size=4 --config.duration=2st '
+        f'--config.model.classifier.widths=4,4 --workdir={tmp_path}'
+    )
+    assert status == 0, err
+    both = Attributes.of(('Male', 'not Male', 'thickness'), [str(tmp_path)])
+    source = opened(dataset='celeb_a', path=celeb_a, size='64')
+    found = both(source.batch(np.arange(5))['image'])
+    assert found.scores.shape == (5, 3) and found.classes.shape == (5, 1)
+    np.testing.assert_allclose(found.scores[:, 0], -found.scores[:, 1], rtol=1e-5)
+    np.testing.assert_array_equal(found.scores[:, 0] > 0, found.classes[:, 0] == 1)
+    assert both.others('Male') == [] and both.others('thickness') == [0]
+    with pytest.raises(
+        UserError, match=r"unknown attribute 'Young'; available: .*, not Male, Male"
+    ):
+        Attributes.of(('Young',), [str(tmp_path)])
 
 
 @pytest.mark.parametrize(

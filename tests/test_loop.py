@@ -5,6 +5,7 @@ import shutil
 
 import chex
 import numpy as np
+import PIL.Image
 import pytest
 import runs
 
@@ -329,9 +330,22 @@ def test_two_runs_are_equal(straight, tmp_path):
     assert runs.trained(runs.small(seed=1), tmp_path / 'other') != straight[1]
 
 
+def test_a_run_can_end_with_a_walk_through_its_latents(tmp_path):
+    changes = {'duration': '4st', 'sample.walk': 5}
+    runs.trained(runs.small(**changes), tmp_path)
+    with PIL.Image.open(tmp_path / 'walk.gif') as movie:
+        assert movie.n_frames == 5 and movie.info['loop'] == 0
+    first = (tmp_path / 'walk.gif').read_bytes()
+    runs.trained(runs.small(**changes | {'duration': '8st'}), tmp_path)
+    assert (tmp_path / 'walk.gif').read_bytes() != first
+    (tmp_path / 'walk.gif').unlink()
+    runs.trained(runs.small(**changes | {'duration': '8st'}), tmp_path)
+    assert (tmp_path / 'walk.gif').exists()
+
+
 def test_the_folder_holds_what_was_promised(straight):
     folder, digest = straight
-    names = {p.name for p in folder.iterdir()}
+    names = {p.name for p in folder.iterdir()} - {'progress.mp4'}  # where there is an encoder
     assert names == {'config.json', 'run.json', 'metrics.jsonl', 'tensorboard', 'samples',
                      'progress.gif', 'losses.png', 'checkpoints', 'result.json'}  # fmt: skip
     assert {p.name for p in (folder / 'samples').iterdir()} == {'0.png', '30.png', '60.png'}

@@ -15,7 +15,9 @@ from gan_jax.data import image_spec
 from gan_jax.data.pipeline import finished
 from gan_jax.errors import UserError
 from gan_jax.modes import truncation as mode
-from gan_jax.training import mixing, truncation
+from gan_jax.training import factorisation, mixing, truncation
+from gan_jax.training.attributes import Attributes
+from gan_jax.training.exploring import Explorer
 from gan_jax.training.inference import Trained
 
 game = game  # a fixture, for this file too
@@ -48,6 +50,26 @@ def test_a_walk_in_w_is_straight_and_starts_at_the_latents(trained):
     assert abs(z.astype(int) - w).max() <= 1  # both stops, and nothing between them
     with pytest.raises(UserError, match="unknown space 'v'; available: z, w"):
         trained.interpolate(2, space='v')
+
+
+def test_sefa_reads_the_styles_of_all_layers_in_w_and_the_mapping_in_z(trained):
+    params = trained.state.nets['g'].averaged['params']
+    layers = [x['styles']['kernel'] for x in params['synthesis'].values() if 'styles' in x]
+    first = params['mapping']['dense_0']['kernel']
+    for space, kernels in (('w', layers), ('z', [first / 100])):  # its multiplier
+        explorer = Explorer.of(trained, space, None, {})
+        samples = explorer.samples(3, 0, Attributes.of(()))
+        a = factorisation.first_layers(explorer, samples)
+        want = np.concatenate(kernels, axis=1) / np.sqrt(len(kernels[0]))
+        np.testing.assert_allclose(a @ a.T, want @ want.T, rtol=1e-2, atol=1e-3 * (a @ a.T).max())
+    explorer = Explorer.of(trained, '', None, {})
+    samples = explorer.samples(3, 0, Attributes.of(()))
+    moved, _ = explorer.walk(samples, np.eye(6)[2], np.ones(2))
+    assert (
+        explorer.space == 'w'
+        and moved.shape == (6, 4, 6)
+        and np.allclose(moved.mean(1)[:, 2], 1, atol=1e-5)
+    )
 
 
 @pytest.mark.parametrize(

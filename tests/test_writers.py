@@ -379,6 +379,22 @@ def test_mp4_that_cannot_be_encoded_is_an_oserror(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_movie_is_a_gif_and_an_mp4_where_there_is_an_encoder(tmp_path, monkeypatch):
+    frames = [np.full((8, 8, 1), value, np.uint8) for value in (0, 100, 200)]
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    said = pictures.movie(frames, tmp_path / 'walk.of', fps=10)
+    assert said.startswith('walk.of.gif (') and 'pip install' in said
+    assert os.listdir(tmp_path) == ['walk.of.gif']
+    assert [int(frame[0, 0, 0]) for frame, _ in frames_of(tmp_path / 'walk.of.gif')] == [
+        0,
+        100,
+        200,
+    ]
+    monkeypatch.setattr(pictures, 'mp4', lambda frames, path, fps: path.touch())
+    assert pictures.movie(frames, tmp_path / 'walk') == 'walk.gif and walk.mp4'
+    assert (tmp_path / 'walk.mp4').exists() and (tmp_path / 'walk.gif').exists()
+
+
 def test_mp4_without_an_encoder_says_what_to_install(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     with pytest.raises(UserError, match=r"x.mp4 needs .*pip install 'gan_jax\[video\]'"):

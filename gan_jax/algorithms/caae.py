@@ -27,7 +27,7 @@ ALL = (*PARTS, 'd_z', 'd')
 # What tells the age of images [n, H, W, C] in [0, 1], as a number that rises with it.
 MEASURES: dict[str, Callable[[jax.Array], jax.Array] | None] = {
     'none': None,
-    'thickness': strokes.thickness,
+    **strokes.MEASURES,
 }
 KEYS: dict[str, Any] = {
     **aae.KEYS,

@@ -57,6 +57,13 @@ KEYS: dict[str, Any] = {
             low=0,
             learns=False,
         ),
+        'walk': keys.count(
+            0,
+            'Frames of the video of a walk through the latents that the run ends with; 0: none.',
+            low=0,
+            high=100_000,
+            learns=False,
+        ),
     },
 }
 

@@ -1,14 +1,11 @@
 """Write a walk through the latent space of a run's generator."""
 
-import math
 import pathlib
 from typing import Any
 
-from gan_jax import pictures
 from gan_jax.core import keys
 from gan_jax.core.assignments import assignments
-from gan_jax.errors import UserError
-from gan_jax.training import inference
+from gan_jax.training import inference, walk
 
 OF_A_RUN = True
 FLAGS = {
@@ -28,15 +25,6 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     options = assignments(flags.options, '--options')
     trained = inference.load(workdir, flags.step, flags.maker)
     out = pathlib.Path(flags.out or workdir / 'interpolation')
-    walk = trained.interpolate(flags.num, flags.seed, flags.label, space=flags.space, **options)
-    side = math.isqrt(walk.shape[1])
-    shown = (f.reshape(side, side, *f.shape[1:]) for f in walk)
-    grids = [trained.kind.picture(f, trained.field) for f in shown]
-    pictures.gif(grids, out / 'interpolation.gif', fps=16, hold=0, most=len(grids))
-    made = 'interpolation.gif'
-    try:
-        pictures.mp4(grids, out / 'interpolation.mp4')
-        made += ' and interpolation.mp4'
-    except UserError as missing:
-        print(missing)
+    how = {'seed': flags.seed, 'label': flags.label, 'space': flags.space, **options}
+    made = walk.write(trained, out / 'interpolation', flags.num, **how)
     print(f'{made} of step {trained.step} in {out}')

@@ -9,7 +9,9 @@ import jax
 from gan_jax import documents, pictures
 from gan_jax.core.state import TrainState, digest
 from gan_jax.errors import UserError
-from gan_jax.training import curves, writers
+from gan_jax.training import curves, walk, writers
+from gan_jax.training.inference import Trained
+from gan_jax.training.memory import FRAMES
 from gan_jax.training.progress import Progress
 from gan_jax.training.workdir import versions, write_json
 
@@ -20,18 +22,26 @@ SUMMARY = ('losses.png', 'progress.gif')
 
 def summary(workdir: pathlib.Path) -> None:
     """Draw the curves and the animation of a run so far; a warning says where that fails."""
-    losses, progress = (workdir / name for name in SUMMARY)
     try:
-        curves.loss_curves(workdir / 'metrics.jsonl', losses)
-        pictures.gif(pictures.files(workdir / 'samples'), progress)
+        curves.loss_curves(workdir / 'metrics.jsonl', workdir / 'losses.png')
+        frames = pictures.thinned(pictures.files(workdir / 'samples'), FRAMES)
+        pictures.movie(frames, workdir / 'progress', fps=8, hold=2)
     except (OSError, UserError) as error:
         log.warning('the summary of the run is not whole: %s', error)
 
 
-def result(workdir: pathlib.Path, state: TrainState, at: Progress) -> None:
+def last_walk(trained: Trained, path: pathlib.Path, frames: int) -> None:
+    """Write the video of a walk that a run ends with; a warning says where that fails."""
+    try:
+        walk.write(trained, path, frames)
+    except (OSError, UserError) as error:
+        log.warning('the video of the latents is not written: %s', error)
+
+
+def result(workdir: pathlib.Path, state: TrainState, at: Progress) -> bool:
     """Write result.json, print the digest of a state on the host, and draw the summary.
 
-    What a run was for comes first: drawing may fail.
+    What a run was for comes first: drawing may fail. Returns whether the result is a new one.
     """
     found: dict[str, Any] = {
         'step': at.step,
@@ -50,3 +60,4 @@ def result(workdir: pathlib.Path, state: TrainState, at: Progress) -> None:
     print(f'digest {found["digest"]}', flush=True)
     if new or not all((workdir / name).exists() for name in SUMMARY):
         summary(workdir)
+    return new

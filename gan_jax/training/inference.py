@@ -106,7 +106,8 @@ class Trained:
         stops = max(2, math.ceil(frames / 16))
         chosen = self.chosen(options)
         labels = self.labels(n, self.one_class(label))
-        latents = self.latents(space, stops * n, seed, label, chosen)
+        alike = self.labels(stops * n, self.one_class(label))
+        latents = self.latents(space, stops * n, seed, alike, chosen)
         latents = latents.reshape(stops, n, *latents.shape[1:])
         join = latent.slerp if space == next(iter(spaces)) else latent.lerp
         synthesize = jax.jit(spaces[space].synthesize, static_argnames=tuple(chosen))
@@ -119,16 +120,21 @@ class Trained:
         return np.stack(images)
 
     def latents(
-        self, space: str, n: int, seed: int, label: int | None, chosen: Mapping[str, Any]
+        self,
+        space: str,
+        n: int,
+        seed: int,
+        labels: np.ndarray | None,
+        chosen: Mapping[str, Any],
     ) -> jax.Array:
-        """Return n latents of a space, made of those of the first one, all of one class.
+        """Return n latents of a space, made of those of the first one.
 
-        chosen: all options of the maker.
+        labels: a class for each, None for none; chosen: all options of the maker.
 
         Raises:
           UserError: there is no such space.
         """
-        spaces, labels = self.maker.spaces, self.labels(n, self.one_class(label))
+        spaces = self.maker.spaces
         choose(spaces, space, 'space')
         first = next(iter(spaces.values()))
         found = first.draw(self.refined, rng.root(seed), n, **chosen)

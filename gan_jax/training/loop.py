@@ -302,5 +302,13 @@ class Loop:
                 'checkpoint.best=%r was never measured; available: %s', best, ', '.join(there)
             )
         if parallel.is_main_process():
-            ending.result(self.workdir, state, self.at)
+            self._end(state)
         return state
+
+    def _end(self, state: TrainState) -> None:
+        """Write the result of a run, and the walk through its latents that it may end with."""
+        run, path = self.run, self.workdir / 'walk'
+        new, frames = ending.result(self.workdir, state, self.at), run.config.sample.get('walk', 0)
+        if frames and (new or not path.with_suffix('.gif').exists()):
+            trained = inference.Trained(run.config, run.spec, run.algorithm, state, self.at.step)
+            ending.last_walk(trained, path, frames)

@@ -30,9 +30,10 @@ def mix(
       UserError: the model has no w, or a single layer; or there is no such layer, class or option.
     """
     chosen = trained.chosen(options)
-    ws = trained.latents('w', rows + columns, seed, label, chosen)
+    n, one_class = rows + columns, trained.one_class(label)
+    ws = trained.latents('w', n, seed, trained.labels(n, one_class), chosen)
     at = layer_of(crossover, ws.shape[1])
-    labels = trained.labels(columns + 1, trained.one_class(label))
+    labels = trained.labels(columns + 1, one_class)
     synthesize = jax.jit(trained.maker.spaces['w'].synthesize, static_argnames=tuple(chosen))
     coarse, fine = ws[:rows], ws[rows:]
     batches = [jnp.concatenate([fine[:1], fine])]
