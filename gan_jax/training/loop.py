@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax import kinds
 from gan_jax.algorithms.protocol import Phase, starts
 from gan_jax.core import rng
 from gan_jax.core.state import Metrics, TrainState, finite
@@ -18,13 +17,14 @@ from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
 from gan_jax.runtime.signals import AtOnce, Interrupted, Stop
-from gan_jax.training import ending, inference, writers
+from gan_jax.training import ending, inference
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.diagnosis import ATTEMPTS, Collapsed, Diagnosis, of_attempt
 from gan_jax.training.opening import Parts
 from gan_jax.training.progress import NotFinite, Progress
+from gan_jax.training.reports import Reports
 from gan_jax.training.run import PhaseRunner, Run
-from gan_jax.training.workdir import as_json, need_room, saved, versions, write_json
+from gan_jax.training.workdir import as_json, need_room, saved, versions
 
 log = logging.getLogger('gan_jax')
 
@@ -51,7 +51,7 @@ class Loop:
                 self.state = self._restore()
         except AtOnce:
             raise Interrupted(stopped(), f'stopped before any step: {saved(workdir)}') from None
-        self.grid, self.finite = jax.jit(run.algorithm.grid), jax.jit(finite)
+        self.reports, self.finite = Reports(run, parts, workdir, stopped), jax.jit(finite)
         self.diagnosis = Diagnosis(run, parts.validation)
         self.began = time.monotonic() - self.at.seconds
         self.last = (self.at.images, time.monotonic())
@@ -62,7 +62,7 @@ class Loop:
         if at.images >= self.phases[-1].images and not at.owed:
             print(f'finished: {self.workdir} has its {at.images} images, {at.step} steps')
             return self._finish()
-        self.out = self._writers()
+        self.reports.open(self.at.step)
         try:
             if at.owed:
                 self._make_up()
@@ -70,7 +70,7 @@ class Loop:
                 pass
         finally:
             self.profile.close()
-            self.out.close()
+            self.reports.out.close()
         return self._finish()
 
     def _end_reached(self) -> bool:
@@ -103,16 +103,8 @@ class Loop:
         self.state = self._restore()
         self.at.attempt = attempt
         log.warning('going back to step %d: attempt %d', self.at.step, attempt)
-        self.out.close()
-        self.out = self._writers()
-
-    def _writers(self) -> writers.Writers:
-        """Return what the run reports to; of several processes one reports."""
-        if not parallel.is_main_process():
-            return writers.Writers(())
-        pairs = zip(self.phases, starts(self.phases), strict=True)
-        total = sum(max(0, -(-(p.images - start) // p.batch_size)) for p, start in pairs)
-        return writers.open_all(self.workdir, total=total, step=self.at.step)
+        self.reports.out.close()
+        self.reports.open(self.at.step)
 
     def _restore(self) -> TrainState:
         """Return the state of the newest sound checkpoint, or of a run that has seen nothing."""
@@ -138,7 +130,7 @@ class Loop:
         carry = parallel.replicate((self.state, metrics), devices)
         constants = of_attempt(runner, self.run.key, at.attempt, devices)
         if not at.step:
-            self._picture(runner)
+            self.reports.picture(at.step, self.state, runner)
         batches: Any = runner.pipeline.batches(at.images)
         try:
             while at.images < runner.phase.images:
@@ -163,7 +155,7 @@ class Loop:
     def _after(self, runner: PhaseRunner, carry: Any) -> Any:
         """Do what is due after a step: log, show, save, stop. Return the carry to go on with."""
         at, phase = self.at, runner.phase
-        self.out.advance(at.step)
+        self.reports.out.advance(at.step)
         at.fresh = False
         self.state, metrics = carry
         due = {k: e.due(at.step, at.images, phase.batch_size) for k, e in self.run.due.items()}
@@ -173,9 +165,9 @@ class Loop:
             self._log(runner, metrics)
             metrics = parallel.replicate(runner.zero_metrics, self.run.config.devices)
         if due['sample'] or ends:
-            self._picture(runner)
+            self.reports.picture(at.step, self.state, runner)
         if due['eval'] or ends:
-            self._evaluate(runner)
+            self.reports.evaluate(at, self.state, runner)
         signum = self._signum(due['log'] or due['eval'] or ends)
         at.regular = due['checkpoint'] or due['eval'] or ends
         if at.regular or signum:
@@ -191,7 +183,7 @@ class Loop:
         """
         pairs = zip(self.phases, starts(self.phases), strict=True)
         phase = next(p for p, start in pairs if start < self.at.images <= p.images)
-        self._evaluate(self.parts.open_phase(phase))
+        self.reports.evaluate(self.at, self.state, self.parts.open_phase(phase))
         if signum := self._signum(True):
             self._stop(signum)
         self._save(self.at.metrics(), again=True)
@@ -215,35 +207,10 @@ class Loop:
         report = {'images': at.images, 'seconds': round(at.seconds, 3)}
         if at.attempt:
             report['attempt'] = at.attempt
-        self.out.write_scalars(at.step, report | {'images_per_second': round(speed, 1)} | values)
+        self.reports.out.write_scalars(
+            at.step, report | {'images_per_second': round(speed, 1)} | values
+        )
         self.diagnosis.check(at, report | values)
-
-    def _evaluate(self, runner: PhaseRunner) -> None:
-        """Measure the averaged networks; write the values, and the certificates beside them."""
-        evaluation, validation, at = self.parts.evaluation, self.parts.validation, self.at
-        at.owed = False
-        if not (evaluation or validation):
-            return
-        try:
-            with self.stopped.at_once():
-                refined = self.run.algorithm.refine(self.state, runner.batches())
-                values = validation.means(refined) if validation else {}
-                certificates = (
-                    evaluation.certificates(self.state, at.step, refined) if evaluation else []
-                )
-        except AtOnce:
-            at.owed = True
-            self.out.say(f'the evaluation of step {at.step} is left for the next start')
-        at.owed = bool(parallel.all_reduce_max(at.owed))
-        if at.owed:
-            return
-        values |= {c['metric']: c['value'] for c in certificates}
-        at.scalars |= values
-        at.measured, at.fresh = list(values), True
-        self.out.write_scalars(at.step, {'images': at.images} | values)
-        if certificates and parallel.is_main_process():
-            path = self.workdir / 'evaluations' / f'{at.step}.json'
-            write_json(path, writers.plain(certificates))
 
     def _check(self, values: dict[str, float]) -> None:
         """Refuse to go on from numbers that are not finite; nothing of them is saved."""
@@ -254,17 +221,6 @@ class Loop:
             except NotFinite as error:
                 self.diagnosis.of_numbers(self.at, error)
                 raise
-
-    def _picture(self, runner: PhaseRunner) -> None:
-        """Write the sample grid."""
-        if not parallel.is_main_process():
-            return
-        key, step = rng.fold(self.run.key, 'sample'), self.at.step
-        field = self.run.spec.fields[self.run.spec.main]
-        kind = kinds.find(field.kind)
-        shown = kind.final(np.asarray(self.grid(self.state, key, runner.example)), field)
-        self.out.write_images(step, 'samples', kind.picture(shown, field))
-        kind.keep(self.workdir / 'samples' / str(step), shown, field)
 
     def _save(self, metrics: Metrics, again: bool = False) -> None:
         """Save the state, unless it or the means since the last log step are not finite."""
