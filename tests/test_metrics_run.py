@@ -338,11 +338,16 @@ class TestClassifier:
         rgb = np.stack([images[:30, ..., 0], images[30:60, ..., 0], images[60:, ..., 0]], -1)
         np.save(tmp_path / 'x.npy', rgb)
         extractor = features.make('classifier', '', str(run), inference.load)
-        channelwise = extractor._replace(apply=lambda x: extractor.apply(x[..., :1]))
         made = sets.open_set(str(tmp_path / 'x.npy'))
-        results = compare_sets(made, made, channelwise, protocol('stacked'))
+        results = compare_sets(made, made, extractor, protocol('stacked'))
         truth = len(set(labels[:30] * 100 + labels[30:60] * 10 + labels[60:]))
         assert abs(results[0]['value'] - truth) <= 3
+        assert results[0]['metric'] == 'classifier-stacked-modes'
+        features_, logits = extractor.apply(rgb)
+        parts = [extractor.apply(rgb[..., i : i + 1]) for i in range(3)]
+        np.testing.assert_array_equal(features_, np.concatenate([f for f, _ in parts], axis=1))
+        a, b, c = (logit.argmax(1) for _, logit in parts)
+        np.testing.assert_array_equal(logits.argmax(1), 100 * a + 10 * b + c)
 
     def test_without_labels_there_is_no_classifier(self):
         module = configs.algorithm(configs.ConfigDict({'algorithm': 'classifier'}))

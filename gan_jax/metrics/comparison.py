@@ -52,7 +52,7 @@ class Protocol(NamedTuple):
         Raises:
           UserError: there is no such network, resizer or file.
         """
-        if all((e.pixels or e.paths) and not e.network for e in self.metrics.values()):
+        if all(e.pixels or e.paths for e in self.metrics.values()):
             return NONE
         return networks.make(given['features'], given['resize'], given['weights'], load_run)
 

@@ -59,13 +59,12 @@ class Evaluator:
     """Compute one metric, or a few that belong together; the fields are its keys in config.eval.
 
     `pixels` says that it looks at images, and `paths` that it walks through latents; neither looks
-    at features, whose network the name then leaves out. `network` says that it needs one all the
-    same. `paired` says that it compares each fake with a real image of its own.
+    at features, whose network the name then leaves out. `paired` says that it compares each fake
+    with a real image of its own.
     """
 
     pixels: ClassVar[bool] = False
     paths: ClassVar[bool] = False
-    network: ClassVar[bool] = False
     paired: ClassVar[bool] = False
 
     def needs(self) -> int:
