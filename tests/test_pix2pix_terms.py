@@ -59,12 +59,13 @@ def test_penalties_are_of_the_image_alone_and_what_they_teach_is_their_gradient(
 def test_no_term_asks_for_a_slope_in_what_is_given(name):
     (term,) = terms.build(terms.node(**{name: {}}))
     real = plays.images(0, (4, 5, 3, 6))
-    given = plays.view(lambda x: x[..., :2].sum((1, 2, 3)))
-    _, means = plays.share(term, plays.play(real, given=2), given)
+    fake, view = plays.images(1, real.shape), plays.view(lambda x: x[..., :2].sum((1, 2, 3)))
+    seen = view, view.d(real, None), view.d(fake, None)
+    _, means = plays.share(term, plays.play(real, fake, given=2), *seen)
     # no slope: nothing to penalise where that is wanted, and 1 too little where 1 is
     wanted = 1.0 if name in ('gradient_penalty', 'dragan') else 0.0
     assert means[name] == pytest.approx(wanted, abs=1e-6)
-    _, means = plays.share(term, plays.play(real), given)
+    _, means = plays.share(term, plays.play(real, fake), *seen)
     assert means[name] > 5
 
 
