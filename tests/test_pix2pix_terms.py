@@ -100,9 +100,9 @@ def test_a_run_on_drawings_resumes_exactly_and_translates_one(tmp_path, monkeypa
             'model': models.node(
                 'unet',
                 g={'width': 2, 'halvings': 2, 'norm': 'instance'},
-                d={'width': 2, 'layers': 1, 'norm': 'none'},
+                d={'name': 'mlp.Discriminator', 'hidden': (4,)},
             ),
-            'terms': terms.node(r1={}, r2={}, lecam={'every': 2}, diffaugment={}),
+            'terms': terms.node(r1={}, r2={}, lecam={}),
             'loss.name': 'relativistic',
             'data': {'name': 'edges', 'path': str(drawings(tmp_path / 'images'))},
             'steps_per_call': 1,
