@@ -54,9 +54,11 @@ def test_a_walk_in_w_is_straight_and_starts_at_the_latents(trained):
 
 def test_sefa_reads_the_styles_of_all_layers_in_w_and_the_mapping_in_z(trained):
     params = trained.state.nets['g'].averaged['params']
-    layers = [x['styles']['kernel'] for x in params['synthesis'].values() if 'styles' in x]
+    made = [x for x in params['synthesis'].values() if isinstance(x, dict) and 'styles' in x]
+    layers = [x['styles']['kernel'] for x in made]
+    assert layers
     first = params['mapping']['dense_0']['kernel']
-    for space, kernels in (('w', layers), ('z', [first / 100])):  # its multiplier
+    for space, kernels in (('w', layers), ('z', [first])):
         explorer = Explorer.of(trained, space, None, {})
         samples = explorer.samples(3, 0, Attributes.of(()))
         a = factorisation.first_layers(explorer, samples)
