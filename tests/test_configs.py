@@ -42,6 +42,8 @@ DATA = {
     **dict.fromkeys(('sngan_cifar10', 'wgangp_cifar10', 'biggan_cifar10'), ((32, 32, 3), 10)),
     **dict.fromkeys(('sngan_celeba', 'wgangp_celeba', 'sagan_celeba'), ((64, 64, 3), 0)),
     'autoencoder_digits': ((8, 8, 1), 10),
+    'mlp_ring': ((2,), 8),
+    'mlp_grid': ((2,), 25),
     'caae_utkface': ((64, 64, 3), 10),
     'cyclegan_summer2winter': ((128, 128, 3), 0),
     'cyclegancourse_summer2winter': ((128, 128, 3), 0),

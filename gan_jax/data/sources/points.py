@@ -19,7 +19,8 @@ KEYS = {
 class Source:
     """Serve points [2] around centres in [-1, 1], which take turns, as 'point' and 'label'.
 
-    Raises UserError for a grid of components that is no square.
+    `centres` [components, 2] are those of the Gaussians, in the order of the labels. Raises
+    UserError for a grid of components that is no square.
     """
 
     def __init__(
@@ -29,9 +30,9 @@ class Source:
         deviation: float = 0.02,
         examples: int = 10_000,
     ):
-        centres = {'ring': ring, 'grid': grid}[arrangement](components)
+        self.centres = {'ring': ring, 'grid': grid}[arrangement](components)
         self.labels = (np.arange(examples) % components).astype(np.int32)
-        self.points = (centres[self.labels] + deviation * normal(examples)).astype(np.float32)
+        self.points = (self.centres[self.labels] + deviation * normal(examples)).astype(np.float32)
         fields = {'point': Field((2,), 'float32', 'points'), 'label': LABEL}
         self.spec = Spec(fields, 'point', tuple(map(str, range(components))))
 
