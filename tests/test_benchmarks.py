@@ -179,6 +179,7 @@ def test_throughput_prints_its_numbers_without_data():
     assert result['images_per_second'] == pytest.approx(rate)
 
 
+@pytest.mark.slow
 def test_penalties_print_one_table():
     options = '--config=configs/mlp_digits.py --size=4 --batch=4 --steps=1 --draws=2 --repeats=1'
     done = subprocess.run(

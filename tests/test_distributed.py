@@ -60,7 +60,7 @@ def test_two_processes_train_to_the_digest_of_two_devices(tmp_path):
     assert [json.loads(line)['step'] for line in lines] == [4, 8, 12]
 
 
-@pytest.mark.parametrize('victim', [0, 1])
+@pytest.mark.parametrize('victim', [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_lost_process_is_one_line_of_the_other(tmp_path, victim):
     two = start_two(tmp_path, '--config.duration=100000st', '--config.log.every=8st')
     runs.wait_for(two[0], tmp_path, 16)

@@ -196,9 +196,19 @@ def test_a_run_that_is_stopped_ends_as_one_that_is_not(toys, kind, tmp_path, mon
 
 
 # Both ways give the same bits (test_steps.py): of the second those that keep most beside networks.
+# Large networks, but the one that keeps most, with the slow proofs.
+SLOW = ('progressive', 'biggan', 'cyclegan')
+
+
 @pytest.mark.parametrize(
     ('kind', 'parallel'),
-    [*((kind, 'pmap') for kind in KINDS), *((k, 'shard_map') for k in ('gan', 'terms', 'phases'))],
+    [
+        *(
+            pytest.param(kind, 'pmap', marks=[pytest.mark.slow] if kind in SLOW else [])
+            for kind in KINDS
+        ),
+        *((kind, 'shard_map') for kind in ('gan', 'terms', 'phases')),
+    ],
 )
 def test_the_state_is_the_same_on_all_devices(toys, kind, parallel):
     config, source = config_of(kind)

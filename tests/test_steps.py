@@ -150,7 +150,11 @@ def plain():
     return tiny()
 
 
-@pytest.mark.parametrize('game', ['batch_norm', 'biggan', 'stylegan', 'stylegan2'])
+# What StyleGAN keeps beside its parameters, StyleGAN2 does too.
+@pytest.mark.parametrize(
+    'game',
+    ['batch_norm', 'biggan', pytest.param('stylegan', marks=pytest.mark.slow), 'stylegan2'],
+)
 def test_each_step_leaves_the_other_net_bit_identical(game):
     options, classes = GAMES[game]
     algorithm = tiny(**options)

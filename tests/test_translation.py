@@ -159,10 +159,12 @@ def test_each_step_leaves_the_other_networks_as_they_are(name, changes):
 
 
 def test_four_devices_equal_one_and_have_the_same_pool():
-    algorithm, data = built('cyclegan', pool=20), batches('cyclegan')
+    # one step: instance norm of few pixels makes much of the rounding of the one before
+    algorithm, data = built('cyclegan', pool=10), batches('cyclegan')
+    data = {name: values[:1] for name, values in data.items()}
     one, four = test_steps.run(algorithm, data), test_steps.run(algorithm, data, devices=4)
-    assert one[0].aux['pool']['a']['held'] == four[0].aux['pool']['a']['held'] == 20
-    chex.assert_trees_all_close(one[0], four[0], rtol=2e-4, atol=1e-4)
+    assert one[0].aux['pool']['a']['held'] == four[0].aux['pool']['a']['held'] == 10
+    chex.assert_trees_all_close(one[0], four[0], rtol=2e-4, atol=1e-5)
 
 
 def test_dropout_is_the_noise_of_translations_too():

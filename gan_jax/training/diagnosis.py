@@ -39,12 +39,11 @@ class Diagnosis:
         self.held_out = validation.example() if validation else None
         self.observe = jax.jit(run.algorithm.observe)
 
-    def see(self, state: TrainState, runner: PhaseRunner) -> dict[str, float]:
+    def see(self, state: TrainState, runner: PhaseRunner) -> dict[str, jax.Array]:
         """Return what the procedure sees; of several processes the first alone sees anything."""
         if not parallel.is_main_process():
             return {}
-        seen = jax.device_get(self.observe(state, runner.example, self.held_out, self.key))
-        return {name: float(value) for name, value in seen.items()}
+        return self.observe(state, runner.example, self.held_out, self.key)
 
     def check(self, at: Progress, values: Mapping[str, float]) -> None:
         """Warn of symptoms that have lasted, or end the run or this attempt at it.

@@ -196,13 +196,14 @@ class Loop:
 
     def _log(self, runner: PhaseRunner, metrics: Metrics) -> None:
         """Write and judge the means since the last log step; the host waits for the device here."""
-        means, at = jax.device_get(metrics), self.at
+        at, seen = self.at, self.diagnosis.see(self.state, runner)
+        means, seen = jax.device_get((metrics, seen))
         now = time.monotonic()
         speed = (at.images - self.last[0]) / (now - self.last[1])
         self.last, at.seconds = (at.images, now), now - self.began
         values = {k: float(m.total / m.count) for k, m in means.items() if m.count}
         self._check(values)
-        values |= self.diagnosis.see(self.state, runner)
+        values |= {name: float(value) for name, value in seen.items()}
         at.scalars |= values
         report = {'images': at.images, 'seconds': round(at.seconds, 3)}
         if at.attempt:
