@@ -431,6 +431,13 @@ def test_curves_by_kind(monkeypatch, tmp_path):
     assert [line.get_label() for line in accuracy.lines] == ['d_real_accuracy']
 
 
+def test_an_evaluation_is_no_gap_in_the_losses(monkeypatch, tmp_path):
+    lines = [{'step': s, 'd_loss': 1.0} for s in (1, 2)] + [{'step': 2, 'val_loss': 0.5}]
+    (loss,) = panels(monkeypatch, tmp_path, [*lines, {'step': 3, 'd_loss': 1.0}])
+    assert [list(line.get_xdata()) for line in loss.lines] == [[1, 2, 3], [2]]
+    assert np.isfinite(loss.lines[0].get_ydata()).all()
+
+
 def test_negative_losses_stay_linear(monkeypatch, tmp_path):
     lines = [{'step': s, 'd_loss': v} for s, v in enumerate([-100.0, 0.1, 1000.0])]
     (loss,) = panels(monkeypatch, tmp_path, lines)

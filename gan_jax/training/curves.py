@@ -45,7 +45,9 @@ def _panel(axis: Axes, lines: Lines, x: str, title: str, names: Sequence[str]) -
     """Draw some scalars into one panel; a value that was not finite leaves a gap."""
     values: list[float] = []
     for name in names:
-        points = [(line[x], line.get(name)) for line in lines if line.get(x) is not None]
+        # Evaluations are lines of their own, and no gaps in what others hold.
+        there = [line for line in lines if name in line and line.get(x) is not None]
+        points = [(line[x], line[name]) for line in there]
         heights = [y if isinstance(y, int | float) else math.nan for _, y in points]
         axis.plot([at for at, _ in points], heights, label=name.replace('$', r'\$'), linewidth=1)
         values += [y for y in heights if math.isfinite(y)]
