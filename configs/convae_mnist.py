@@ -5,7 +5,7 @@ python launch.py --config=configs/convae_mnist.py
 20 epochs, after the course of udacity/deep-learning, autoencoder (4,385 parameters). The
 cross-entropy of the test split is `val_loss`, in nats per pixel.
 
-Not run yet (docs/results.md).
+Eleven epochs, twelve minutes of one CPU core, ended at 0.105 (docs/results.md).
 """
 
 from configs import autoencoder_mnist
