@@ -179,7 +179,16 @@ def distilled(folder):
     return config
 
 
-@pytest.mark.parametrize('kind', KINDS)
+# Minutes of compiling; what they keep beside networks, phases and StyleGAN2 keep too.
+LARGE = ('progressive', 'biggan')
+
+
+def marked(kinds):
+    """Return all kinds of runs, some of them with the slow proofs."""
+    return [pytest.param(kind, marks=[pytest.mark.slow] * (kind in kinds)) for kind in KINDS]
+
+
+@pytest.mark.parametrize('kind', marked(LARGE))
 def test_a_run_that_is_stopped_ends_as_one_that_is_not(toys, kind, tmp_path, monkeypatch, capsys):
     config, source = config_of(kind)
     digest = runs.trained(config, tmp_path / 'straight', source)
@@ -195,22 +204,19 @@ def test_a_run_that_is_stopped_ends_as_one_that_is_not(toys, kind, tmp_path, mon
         assert capsys.readouterr().out.splitlines()[-1] == f'digest {digest}'
 
 
-# Both ways give the same bits (test_steps.py): of the second those that keep most beside networks.
-# Large networks, but the one that keeps most, with the slow proofs.
-SLOW = ('progressive', 'biggan', 'cyclegan')
+# Both ways give the same bits (test_steps.py): the second is tried with those that keep most beside
+# networks.
+@pytest.mark.parametrize('kind', marked((*LARGE, 'cyclegan', 'stylegan2')))
+def test_the_state_is_the_same_on_all_devices(toys, kind):
+    same_on_all_devices(kind, 'pmap')
 
 
-@pytest.mark.parametrize(
-    ('kind', 'parallel'),
-    [
-        *(
-            pytest.param(kind, 'pmap', marks=[pytest.mark.slow] if kind in SLOW else [])
-            for kind in KINDS
-        ),
-        *((kind, 'shard_map') for kind in ('gan', 'terms', 'phases')),
-    ],
-)
-def test_the_state_is_the_same_on_all_devices(toys, kind, parallel):
+@pytest.mark.parametrize('kind', ['gan', 'terms', 'phases'])
+def test_the_state_is_the_same_on_all_devices_by_shard_map(toys, kind):
+    same_on_all_devices(kind, 'shard_map')
+
+
+def same_on_all_devices(kind, parallel):
     config, source = config_of(kind)
     config.update({'devices': 2, 'parallel': parallel})
     stepper = measure.Stepper(run.open_run(config, source))
