@@ -17,6 +17,14 @@ from gan_jax.runtime import parallel
 # Keys of every run; its algorithm adds its own, and to 'sample' too, and metrics to 'eval'.
 COMMON: dict[str, Any] = {
     'seed': keys.seed('Seed of all draws.'),
+    'seeds': keys.count(
+        1, 'Members of the run, one program that trains as many: of seed, seed + 1, ...', high=1024
+    ),
+    'sweep': keys.text(
+        '',
+        'A number and the values that it has in members of the run, KEY=[A, B, ...], each with '
+        'every seed.',
+    ),
     'batch_size': keys.count(64, 'Real images of a step, over all devices.'),
     'init': keys.path(
         '', 'Folder of the run whose networks a new run begins with; empty for untrained ones.'

@@ -14,6 +14,7 @@ SHARED = (
     'protocol',
     'health',
     'lazy',
+    'members',
     'restoration',
     'sampling',
     'styles',

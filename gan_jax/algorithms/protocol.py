@@ -109,7 +109,10 @@ class Frozen(NamedTuple):
 
 
 class Procedure:
-    """Train networks; subclasses are frozen dataclasses of modules, optimisers, losses, numbers."""
+    """Train networks; subclasses are frozen dataclasses of modules, optimisers, losses, numbers.
+
+    Those that train several members at once return what the last four methods say of each.
+    """
 
     def init(self, key: jax.Array) -> TrainState:
         """Return the state of a run that has seen nothing, with room for every phase."""
@@ -174,6 +177,23 @@ class Procedure:
         They take the averaged variables, are saved with the run, and are never updated.
         """
         return {}
+
+    def alone(self) -> Sequence['Procedure']:
+        """Return the procedure of each member, which takes its part of the state."""
+        return [self]
+
+    def split(self, tree: Any) -> list[Any]:
+        """Return each member's part of a state, or of what the procedure returned."""
+        return [tree]
+
+    def summary(self, values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        """Return the numbers to report of those of each member."""
+        return dict(*values)
+
+    def remarks(self, state: TrainState) -> list[str]:
+        """Return what is to be said, once, of a state at a log step."""
+        del state
+        return []
 
 
 def starts(phases: Sequence[Phase]) -> list[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import jax
 import numpy as np
 
 from gan_jax.core.duration import Duration
@@ -30,6 +31,8 @@ LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).
 
 
 def _is_number(key: Bounds, x: Any) -> bool:
+    if isinstance(x, jax.Array):
+        return True  # the number of one of several members: each was checked before
     if isinstance(x, bool) or not isinstance(x, int | float) or not abs(x) <= LARGEST:
         return False
     # What is computed with: 1e-50 is 0 there, and 0.999999999 is 1; XLA takes subnormals for 0.

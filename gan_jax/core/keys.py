@@ -33,7 +33,6 @@ class Key:
       choices: what a choice can be; a function where that is only known later.
       each: whether a tuple of one value per layer is allowed, too.
       learns: whether it changes what is learnt; a resumed run must have the same value.
-      sweeps: whether the members of one program may differ in it.
     """
 
     default: Any
@@ -46,7 +45,6 @@ class Key:
     choices: tuple[str, ...] | Callable[[], Iterable[str]] = ()
     each: bool = False
     learns: bool = True
-    sweeps: bool = False
 
     def allows(self, value: Any) -> bool:
         """Return whether a value has the key's type and lies in its range."""

@@ -142,7 +142,7 @@ KEYS = nodes.Named(
     'adam',
     OPTIMISERS.keys,
     lambda name: {
-        'lr': keys.value(2e-4, 'Learning rate.', low=0, sweeps=True),
+        'lr': keys.value(2e-4, 'Learning rate.', low=0),
         **OWN[name],
         'clip': keys.number(0.0, 'Bound on each element of the gradient, 0 for none.', low=0),
         'freeze': keys.names(

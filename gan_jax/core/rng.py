@@ -21,7 +21,12 @@ def wrap(key_data: jax.Array) -> jax.Array:
 
 
 def fold(key: jax.Array, purpose: str, step: jax.Array | int | None = None) -> jax.Array:
-    """Derive the key of one purpose, and of one step where one is given, from a run's root key."""
+    """Derive the key of one purpose, and of one step where one is given, from a run's root key.
+
+    Of the keys [members] of several runs at once come as many.
+    """
+    if key.ndim:
+        return jax.vmap(lambda one: fold(one, purpose, step))(key)
     key = jax.random.fold_in(key, zlib.crc32(purpose.encode()))
     return key if step is None else jax.random.fold_in(key, step)
 
@@ -30,8 +35,10 @@ def example_keys(key: jax.Array, n: int) -> jax.Array:
     """Return one key per example of this device's part of the batch, as typed keys [n].
 
     Keys depend on the example's index in the global batch, so draws from them do not depend on
-    the number of devices.
+    the number of devices. Of keys [members] come keys [members, n].
     """
+    if key.ndim:
+        return jax.vmap(lambda one: example_keys(one, n))(key)
     index = parallel.index() * n + jnp.arange(n)
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)
 

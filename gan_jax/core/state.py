@@ -80,6 +80,11 @@ def merge(a: Metrics, b: Metrics) -> Metrics:
     return {name: a[name] + b[name] for name in a}
 
 
+def means(metrics: Metrics) -> dict[str, float]:
+    """Return the values of means that are on the host; those of nothing are left out."""
+    return {name: float(m.total / m.count) for name, m in metrics.items() if m.count}
+
+
 def init_net(
     module: nn.Module,
     tx: optax.GradientTransformation,

@@ -55,7 +55,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     if flags.method != 'sefa' and not attributes.names:
         available = ', '.join([*attributes.measures, *attributes.places()])
         raise UserError(f'--mode=directions needs --attributes=; available: {available}')
-    trained = inference.load(workdir, flags.step, flags.maker)
+    trained = inference.load(workdir, flags.step, flags.maker, flags.member)
     options = assignments(flags.options, '--options')
     explorer = Explorer.of(trained, flags.space, flags.label, options)
     samples = explorer.samples(flags.num + flags.samples, flags.seed, attributes)

@@ -12,6 +12,7 @@ OF_A_RUN = True
 CHANGES = {name: keys.Key(None, 'text', key.help) for name, key in nodes.flat(options.of_a_run())}
 FLAGS = {
     **CHANGES,
+    'member': inference.FLAGS['member'],
     'step': inference.FLAGS['step'],
     'out': keys.path('', 'File to write to; WORKDIR/evaluations/STEP.json by default.'),
 }
@@ -25,5 +26,5 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     """
     changes = {name: flags[name].value for name in CHANGES if flags[name].present}
     out = pathlib.Path(flags.out) if flags.out else None
-    for found in evaluation.evaluate_run(workdir, flags.step, changes, out):
+    for found in evaluation.evaluate_run(workdir, flags.step, changes, out, flags.member):
         print(certificate.line(found))

@@ -23,7 +23,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
       UserError: no such run, checkpoint, space, class or option, or an algorithm without latents.
     """
     options = assignments(flags.options, '--options')
-    trained = inference.load(workdir, flags.step, flags.maker)
+    trained = inference.load(workdir, flags.step, flags.maker, flags.member)
     out = pathlib.Path(flags.out or workdir / 'interpolation')
     how = {'seed': flags.seed, 'label': flags.label, 'space': flags.space, **options}
     made = walk.write(trained, out / 'interpolation', flags.num, **how)

@@ -17,6 +17,7 @@ FLAGS = {
     'columns': keys.count(10, 'Examples in the strip.', high=100),
     'side': keys.count(15, 'Rows and columns of the manifold.', high=100),
     'label': inference.FLAGS['label'],
+    'member': inference.FLAGS['member'],
     'step': inference.FLAGS['step'],
     'out': keys.path('', 'Folder to write to; WORKDIR/latents by default.'),
 }
@@ -28,7 +29,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     Raises:
       UserError: no such run, checkpoint, split or class, or a model that encodes nothing.
     """
-    found = latents.Latents.of(inference.load(workdir, flags.step))
+    found = latents.Latents.of(inference.load(workdir, flags.step, member=flags.member))
     trained = found.trained
     images, labels = found.read(flags.split, flags.num)
     encoded = found.encode(images)

@@ -25,7 +25,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
       UserError: no such run, checkpoint, class, option or layer, or a model without w.
     """
     options = assignments(flags.options, '--options')
-    trained = inference.load(workdir, flags.step, flags.maker)
+    trained = inference.load(workdir, flags.step, flags.maker, flags.member)
     out = pathlib.Path(flags.out or workdir / 'mixed')
     sizes = flags.rows, flags.columns
     grid = mixing.mix(trained, *sizes, flags.crossover, flags.seed, flags.label, **options)

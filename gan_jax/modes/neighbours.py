@@ -31,7 +31,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
       UserError: no such run, checkpoint, class, option or network, or not that many images.
     """
     options = assignments(flags.options, '--options')
-    trained = inference.load(workdir, flags.step, flags.maker)
+    trained = inference.load(workdir, flags.step, flags.maker, flags.member)
     images = neighbours.training_images(trained)
     spaces: dict[str, neighbours.Embed] = {'pixels': neighbours.pixels}
     if flags.features:

@@ -43,7 +43,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     if not flags.images:
         raise UserError('--mode=project needs --images=, an image or a folder of images')
     given = lpips.variables(weights.load())
-    trained = inference.load(workdir, flags.step, flags.maker)
+    trained = inference.load(workdir, flags.step, flags.maker, flags.member)
     options = assignments(flags.options, '--options')
     how = {'steps': flags.steps, 'rate': flags.rate, 'fit_noise': flags.fit_noise}
     fit = projection.Projector.of(trained, flags.space, flags.label, options, **how)

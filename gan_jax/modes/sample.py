@@ -23,7 +23,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
       UserError: no such run, checkpoint, class or option.
     """
     options = assignments(flags.options, '--options')
-    trained = inference.load(workdir, flags.step, flags.maker)
+    trained = inference.load(workdir, flags.step, flags.maker, flags.member)
     kind, field = trained.kind, trained.field
     out = pathlib.Path(flags.out or workdir / 'generated')
     made = trained.sample(flags.num, flags.seed, flags.label, **options)

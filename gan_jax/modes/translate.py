@@ -28,7 +28,7 @@ OF_A_RUN = True
 FLAGS = {
     'input': keys.path('', 'What is translated: an image, or a folder, zip or tar of images.'),
     'seed': keys.seed('Seed of what a translation draws, as dropout.'),
-    **{name: inference.FLAGS[name] for name in ('maker', 'step', 'options')},
+    **{name: inference.FLAGS[name] for name in ('maker', 'member', 'step', 'options')},
     'out': keys.path('', 'Folder to write to; WORKDIR/translated by default.'),
 }
 # Files that are read ahead, by as many threads.
@@ -52,7 +52,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
     """
     if not flags.input:
         raise UserError('--mode=translate needs --input=, an image or a folder of images')
-    trained = inference.load(workdir, flags.step, flags.maker)
+    trained = inference.load(workdir, flags.step, flags.maker, flags.member)
     options = assignments(flags.options, '--options')
     translator = Translator(trained, flags.seed, options)
     names, read = opened(flags.input)

@@ -151,7 +151,6 @@ class Weighted(Term):
             'Weight in the loss; 0 keeps the term and its cost.',
             low=0,
             high=1_000_000,
-            sweeps=True,
         )
     )
     every: int = keys.field(keys.count(1, "Of the player's updates, one in so many has the term."))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from gan_jax import files
 from gan_jax.training import writers
+from gan_jax.training.progress_bar import OF_MEMBERS
 
 Lines = Sequence[dict[str, Any]]
 
@@ -28,7 +29,11 @@ def loss_curves(metrics: writers.Path, out: writers.Path) -> None:
     left out. Needs no display. Raises OSError where a file cannot be read or written.
     """
     lines = writers.read_lines(metrics)
-    names = list(dict.fromkeys(name for line in lines for name in line))
+    names = [
+        name
+        for name in dict.fromkeys(name for line in lines for name in line)
+        if not name.startswith(OF_MEMBERS)
+    ]
     chosen = [(title, [name for name in names if belongs(name)]) for title, belongs in PANELS]
     chosen = [(title, some) for title, some in chosen if some] or [('loss', [])]
     figure = Figure(figsize=(8, 3 * len(chosen)), layout='constrained')

@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 
-from gan_jax import documents, pictures
+from gan_jax import documents, files, pictures
 from gan_jax.core.state import TrainState, digest
 from gan_jax.errors import UserError
-from gan_jax.training import curves, walk, writers
+from gan_jax.training import curves, sweep, walk, writers
 from gan_jax.training.inference import Trained
 from gan_jax.training.memory import FRAMES
 from gan_jax.training.progress import Progress
@@ -28,6 +28,20 @@ def summary(workdir: pathlib.Path) -> None:
         pictures.movie(frames, workdir / 'progress', fps=8, hold=2)
     except (OSError, UserError) as error:
         log.warning('the summary of the run is not whole: %s', error)
+
+
+def of_members(
+    workdir: pathlib.Path, config: Any, algorithm: Any, state: TrainState, at: Progress
+) -> None:
+    """Print the table of a run's members, and write it and its plot; a warning where that fails."""
+    try:
+        found = sweep.Table.of(config, algorithm, state, at)
+        print(found.text(), flush=True)
+        with files.replacing(workdir / 'members.txt') as temporary:
+            temporary.write_text(found.text() + '\n', 'utf-8')
+        found.draw(workdir / 'sweep.png')
+    except (OSError, UserError) as error:
+        log.warning('the table of the members is not whole: %s', error)
 
 
 def last_walk(trained: Trained, path: pathlib.Path, frames: int) -> None:

@@ -96,6 +96,13 @@ class Evaluation:
 
     measured: Mapping[str, Measured]
 
+    def of(self, procedure: Procedure) -> 'Evaluation':
+        """Return the same for what another procedure of the same makers produces."""
+        makers = procedure.makers()
+        return Evaluation(
+            {k: dataclasses.replace(one, maker=makers[k]) for k, one in self.measured.items()}
+        )
+
     def certificates(
         self, state: TrainState, step: int, refined: TrainState | None = None
     ) -> list[dict[str, Any]]:
@@ -160,7 +167,11 @@ def open_evaluation(config: Any, source: data.Source, procedure: Procedure) -> E
 
 
 def evaluate_run(
-    workdir: pathlib.Path, step: int | None, changes: Mapping[str, Any], out: pathlib.Path | None
+    workdir: pathlib.Path,
+    step: int | None,
+    changes: Mapping[str, Any],
+    out: pathlib.Path | None,
+    member: int | None = None,
 ) -> list[dict[str, Any]]:
     """Measure a checkpoint of a run, write the certificates, and return them.
 
@@ -169,7 +180,7 @@ def evaluate_run(
     Raises:
       UserError: no such run or checkpoint, or what a metric needs is missing.
     """
-    trained = inference.load(workdir, step)
+    trained = inference.load(workdir, step, member=member)
     config = trained.config
     with config.ignore_type():
         config.eval.update(options.parse(changes, options.of_a_run()))
@@ -180,5 +191,6 @@ def evaluate_run(
     assert evaluation
     refined = trained.algorithm.refine(trained.state, inference.training_batches(config, source))
     found = evaluation.certificates(trained.state, trained.step, refined)
-    certificate.write(out or workdir / 'evaluations' / f'{trained.step}.json', found)
+    name = f'{trained.step}' if member is None else f'{trained.step}-member_{member}'
+    certificate.write(out or workdir / 'evaluations' / f'{name}.json', found)
     return found

@@ -20,7 +20,7 @@ from gan_jax.core.state import Net, TrainState
 from gan_jax.data import Field, Spec
 from gan_jax.data.pipeline import finished
 from gan_jax.errors import UserError, choose
-from gan_jax.training import memory, record
+from gan_jax.training import members, memory, record
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.run import Run, open_phase, open_run
 from gan_jax.training.workdir import read_config
@@ -33,6 +33,9 @@ FLAGS = {
     'seed': keys.seed('Seed of the latent vectors.'),
     'label': keys.count(None, 'Class of the images; of random classes by default.', low=0),
     'maker': keys.text('', 'What is sampled, where the algorithm makes several things.'),
+    'member': keys.count(
+        None, "Which of a run's members; the best by checkpoint.best, or the first.", low=0
+    ),
     'step': keys.count(None, 'Step of the checkpoint; the newest by default.', low=0),
     'options': keys.names((), 'Options of what makes the examples, as truncation=0.5.'),
 }
@@ -191,10 +194,17 @@ class Trained:
         return self.kind.final(np.asarray(made), self.field)
 
 
-def load(workdir: str | pathlib.Path, step: int | None = None, maker: str = '') -> Trained:
+def load(
+    workdir: str | pathlib.Path,
+    step: int | None = None,
+    maker: str = '',
+    member: int | None = None,
+) -> Trained:
     """Load the model of a run's folder, of its newest sound checkpoint or of one step.
 
-    maker: which of the things that the algorithm can make is sampled; needed where it has several.
+    maker: which of the things that the algorithm can make is sampled; needed where it has several;
+    member: which of a run's members, by default the best by config.checkpoint.best, if that is set,
+    or the first.
 
     Raises:
       UserError: the folder has no run, an older version's, no checkpoint, or none of that step.
@@ -208,10 +218,11 @@ def load(workdir: str | pathlib.Path, step: int | None = None, maker: str = '') 
         meta = checkpoints.meta(step)
         raw = Spec.from_json(meta['spec'])
         spec = finished(raw, config.data)
-        resolved = configs.resolve(config, meta['spec']['size'])
-        algorithm = configs.algorithm(config).build(resolved, spec)
-        shapes = jax.eval_shape(algorithm.init, rng.root(0))
-        step, state, _ = checkpoints.restore(shapes, step)
+        algorithm = members.build(config, meta['spec']['size'], spec)
+        shapes = jax.eval_shape(algorithm.init, members.key(config))
+        step, state, meta = checkpoints.restore(shapes, step)
+    at, config = members.choose(config, member, meta['scalars'])
+    algorithm, state = algorithm.alone()[at], algorithm.split(state)[at]
     deep = frozenset(name for name, field in raw.fields.items() if field.dtype == 'uint16')
     return Trained(config, spec, algorithm, jax.device_put(state), step, maker, deep)
 

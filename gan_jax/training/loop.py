@@ -12,12 +12,12 @@ import numpy as np
 
 from gan_jax.algorithms.protocol import Phase, starts
 from gan_jax.core import rng
-from gan_jax.core.state import Metrics, TrainState, finite
+from gan_jax.core.state import Metrics, TrainState, finite, means
 from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
 from gan_jax.runtime.signals import AtOnce, Interrupted, Stop
-from gan_jax.training import ending, inference
+from gan_jax.training import ending, inference, members
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.diagnosis import ATTEMPTS, Collapsed, Diagnosis, of_attempt
 from gan_jax.training.opening import Parts
@@ -54,7 +54,7 @@ class Loop:
         self.reports, self.finite = Reports(run, parts, workdir, stopped), jax.jit(finite)
         self.diagnosis = Diagnosis(run, parts.validation)
         self.began = time.monotonic() - self.at.seconds
-        self.last = (self.at.images, time.monotonic())
+        self.last, self.said = (self.at.images, time.monotonic()), set[str]()
 
     def train(self) -> TrainState:
         """Train through the phases that are left; return the final state on the host."""
@@ -197,14 +197,18 @@ class Loop:
     def _log(self, runner: PhaseRunner, metrics: Metrics) -> None:
         """Write and judge the means since the last log step; the host waits for the device here."""
         at, seen = self.at, self.diagnosis.see(self.state, runner)
-        means, seen = jax.device_get((metrics, seen))
+        metrics, seen = jax.device_get((metrics, seen))
         now = time.monotonic()
         speed = (at.images - self.last[0]) / (now - self.last[1])
         self.last, at.seconds = (at.images, now), now - self.began
-        values = {k: float(m.total / m.count) for k, m in means.items() if m.count}
+        self._remark()
+        values = self._summary(metrics)
         self._check(values)
-        values |= {name: float(value) for name, value in seen.items()}
-        at.scalars |= values
+        algorithm = self.run.algorithm
+        values |= algorithm.summary(
+            [{k: float(v) for k, v in own.items()} for own in algorithm.split(seen)]
+        )
+        at.take(values)
         report = {'images': at.images, 'seconds': round(at.seconds, 3)}
         if at.attempt:
             report['attempt'] = at.attempt
@@ -212,6 +216,18 @@ class Loop:
             at.step, report | {'images_per_second': round(speed, 1)} | values
         )
         self.diagnosis.check(at, report | values)
+
+    def _summary(self, metrics: Metrics) -> dict[str, float]:
+        """Return the numbers to report of means that are on the host."""
+        algorithm = self.run.algorithm
+        return algorithm.summary([means(own) for own in algorithm.split(metrics)])
+
+    def _remark(self) -> None:
+        """Warn of what there is to say of the state, once each."""
+        for words in self.run.algorithm.remarks(self.state):
+            if words not in self.said:
+                log.warning(words)
+                self.said.add(words)
 
     def _check(self, values: dict[str, float]) -> None:
         """Refuse to go on from numbers that are not finite; nothing of them is saved."""
@@ -225,11 +241,11 @@ class Loop:
 
     def _save(self, metrics: Metrics, again: bool = False) -> None:
         """Save the state, unless it or the means since the last log step are not finite."""
-        means, sound = jax.device_get((metrics, self.finite(self.state)))
-        self._check({k: float(m.total) for k, m in means.items()})
+        metrics, sound = jax.device_get((metrics, self.finite(self.state)))
+        self._check(self._summary(metrics))
         self._check({f'parameters of {k}': 0.0 if ok else math.nan for k, ok in sound.items()})
         self.at.seconds = time.monotonic() - self.began
-        meta = self.at.meta(means) | {
+        meta = self.at.meta(metrics) | {
             'config': as_json(self.run.config),
             'spec': {**self.run.source.spec.to_json(), 'size': len(self.run.source)},
             'versions': versions(),
@@ -265,6 +281,8 @@ class Loop:
     def _end(self, state: TrainState) -> None:
         """Write the result of a run, and the walk through its latents that it may end with."""
         run, path = self.run, self.workdir / 'walk'
+        if members.many(run.config):
+            ending.of_members(self.workdir, run.config, run.algorithm, state, self.at)
         new, frames = ending.result(self.workdir, state, self.at), run.config.sample.get('walk', 0)
         if frames and (new or not path.with_suffix('.gif').exists()):
             trained = inference.Trained(run.config, run.spec, run.algorithm, state, self.at.step)

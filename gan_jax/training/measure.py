@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import config as configs
 from gan_jax.algorithms.protocol import Context
 from gan_jax.core import rng
 from gan_jax.runtime import parallel
 from gan_jax.runtime.cpu import contractions
+from gan_jax.training import members
 from gan_jax.training.run import PhaseRunner, Run, open_phase
 
 # a group of calls that is timed lasts at least so long, so that the clock's grain is nothing
@@ -102,8 +102,7 @@ def step_of_one_device(run: Run, runner: PhaseRunner) -> tuple[Callable, tuple]:
     """
     config = run.config.copy_and_resolve_references()
     config.accumulate = 1
-    resolved = configs.resolve(config, len(run.source))
-    algorithm = configs.algorithm(config).build(resolved, run.spec)
+    algorithm = members.build(config, len(run.source), run.spec)
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), runner.example)
     state = jax.eval_shape(run.init, run.key)
     ctx = Context(run.key, runner.phase)

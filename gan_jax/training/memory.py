@@ -89,9 +89,10 @@ def parts(run: Any, traced: Traced) -> list[Part]:
     on_host = jax.local_devices()[0].platform == 'cpu'
     copies = min(devices, jax.local_device_count()) if on_host else 1
     phases = run.algorithm.phases()
-    rows = -(-max(phase.batch_size for phase in phases) // devices) * copies
+    each = len(run.algorithm.alone())
+    rows = -(-max(phase.batch_size for phase in phases) // devices) * copies * each
     # A batch of small images keeps as much as a smaller one of large images.
-    kept = max(phase.batch_size * share(run, phase) for phase in phases) / devices * copies
+    kept = max(phase.batch_size * share(run, phase) for phase in phases) / devices * copies * each
     wide = np.dtype('float32').itemsize if config.precision == 'float32' else 2
     smaller = ' or data.size' * bool(config.data.get('size'))
     found = [
@@ -177,7 +178,8 @@ def picture_size(run: Any) -> tuple[int, int]:
 
 def grid(run: Any) -> tuple[int, int]:
     """Return the rows and columns of a run's pictures."""
-    return run.config.sample.get('rows', 1), run.config.sample.get('columns', 1)
+    sample = run.config.sample
+    return sample.get('rows', 1), sample.get('columns', 1) * len(run.algorithm.alone())
 
 
 def nbytes(tree: Any) -> int:

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax.core.state import Mean, Metrics
 from gan_jax.errors import UserError
@@ -43,7 +44,7 @@ class Progress:
     images: int = 0
     seconds: float = 0.0
     scalars: dict[str, float] = dataclasses.field(default_factory=dict)
-    means: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    means: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
     owed: bool = False
     measured: list[str] = dataclasses.field(default_factory=list)
     fresh: bool = False
@@ -60,11 +61,12 @@ class Progress:
     def meta(self, means: Metrics) -> dict[str, Any]:
         """Return what a checkpoint keeps, with means that are on the host."""
         kept = {name: getattr(self, name) for name in KEPT}
-        return kept | {'means': {k: [float(m.total), float(m.count)] for k, m in means.items()}}
+        sums = {k: [np.asarray(x).tolist() for x in (m.total, m.count)] for k, m in means.items()}
+        return kept | {'means': sums}
 
     def metrics(self) -> Metrics:
         """Return the means since the last log step, to be gone on with."""
-        return {k: Mean(*map(jnp.float32, v)) for k, v in self.means.items()}
+        return {k: Mean(*(jnp.asarray(x, jnp.float32) for x in v)) for k, v in self.means.items()}
 
     def comparable(self) -> dict[str, float]:
         """Return the scalars by which checkpoints are compared.
@@ -73,6 +75,13 @@ class Progress:
         """
         stale = () if self.fresh else self.measured
         return {k: v for k, v in self.scalars.items() if k not in stale}
+
+    def take(self, values: dict[str, float]) -> None:
+        """Take new scalars; of a member that has none any more, the last ones go."""
+        for name in [k for k in self.scalars if k.startswith('member_') and k not in values]:
+            if name.partition('/')[2] in values:
+                del self.scalars[name]
+        self.scalars |= values
 
     def check(self, values: dict[str, float], good: list[int]) -> None:
         """Raise NotFinite where a number is not finite; `good` are the steps that are saved."""

@@ -10,6 +10,9 @@ import tqdm
 
 from gan_jax.errors import printable
 
+# What begins the names of single members' scalars, and of their spread.
+OF_MEMBERS = ('member_', 'error/')
+
 
 def duration(seconds: float) -> str:
     """Return seconds as h:mm:ss, or m:ss below an hour."""
@@ -19,8 +22,8 @@ def duration(seconds: float) -> str:
 
 
 def is_loss(name: str) -> bool:
-    """Tell whether a scalar is shown beside the bar: losses are."""
-    return 'loss' in name
+    """Tell whether a scalar is shown beside the bar: losses are, but those of single members."""
+    return 'loss' in name and not name.startswith(OF_MEMBERS)
 
 
 class ProgressBar:

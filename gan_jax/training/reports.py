@@ -1,6 +1,7 @@
 """What a run shows of itself while it trains: pictures of samples, and evaluations."""
 
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,6 +25,10 @@ class Reports:
     def __init__(self, run: Run, parts: Parts, workdir: pathlib.Path, stopped: Stop):
         self.run, self.parts, self.workdir, self.stopped = run, parts, workdir, stopped
         self.grid = jax.jit(run.algorithm.grid)
+        # Members that differ in their seeds alone share what is compiled.
+        each = run.algorithm.alone()
+        own = {id(one): parts.evaluation and parts.evaluation.of(one) for one in each}
+        self.evaluations = [own[id(one)] for one in each]
         self.out = writers.Writers(())
 
     def open(self, step: int) -> None:
@@ -55,19 +60,30 @@ class Reports:
             with self.stopped.at_once():
                 refined = self.run.algorithm.refine(state, runner.batches())
                 values = validation.means(refined) if validation else {}
-                certificates = (
-                    evaluation.certificates(state, at.step, refined) if evaluation else []
-                )
+                certificates = self._certificates(at.step, state, refined)
         except AtOnce:
             at.owed = True
             self.out.say(f'the evaluation of step {at.step} is left for the next start')
         at.owed = bool(parallel.all_reduce_max(at.owed))
         if at.owed:
             return
-        values |= {c['metric']: c['value'] for c in certificates}
-        at.scalars |= values
+        values |= self.run.algorithm.summary(
+            [{c['metric']: c['value'] for c in own} for own in certificates]
+        )
+        at.take(values)
         at.measured, at.fresh = list(values), True
         self.out.write_scalars(at.step, {'images': at.images} | values)
-        if certificates and parallel.is_main_process():
+        if evaluation and parallel.is_main_process():
             path = self.workdir / 'evaluations' / f'{at.step}.json'
-            write_json(path, writers.plain(certificates))
+            write_json(path, writers.plain([one for own in certificates for one in own]))
+
+    def _certificates(
+        self, step: int, state: TrainState, refined: TrainState
+    ) -> list[list[dict[str, Any]]]:
+        """Return the certificates of each member."""
+        algorithm = self.run.algorithm
+        states = zip(algorithm.split(state), algorithm.split(refined), strict=True)
+        return [
+            evaluation.certificates(one, step, ready) if evaluation else []
+            for evaluation, (one, ready) in zip(self.evaluations, states, strict=True)
+        ]

@@ -15,13 +15,14 @@ from gan_jax.core.state import Metrics, TrainState, merge
 from gan_jax.core.update import zeros
 from gan_jax.data import pipeline as pipelines
 from gan_jax.runtime import parallel, process
-from gan_jax.training import memory
+from gan_jax.training import members, memory
 
 
 class Run(NamedTuple):
     """Hold what a config stands for: data, procedure, root key, and when things are due.
 
-    `spec` is of the examples as networks see them; `examples` reads the data, once for all phases
+    `key` is an array of those of the members where there are several; `spec` is of the examples as
+    networks see them; `examples` reads the data, once for all phases
     and when it is first called; `init` is the algorithm's, traced once for all who call it.
     """
 
@@ -61,19 +62,20 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
       UserError: something in the config, or between it and the data, is wrong.
     """
     config = configs.settled(config)
-    configs.validate(config)
+    for one in members.alone(config):
+        configs.validate(one)
     source = source or data.open_source(config.data)
     configs.validate_data(config, source.spec)
     resolved = configs.resolve(config, len(source))
     configs.validate_durations(resolved)
     spec = pipelines.finished(source.spec, config.data)
-    algorithm = configs.algorithm(config).build(resolved, spec)
+    algorithm = members.build(config, len(source), spec)
     due = {
         name: Every.parse(config[name].every, f'{name}.every', len(source))
         for name in ('log', 'sample', 'checkpoint', 'eval')
     }
     examples = functools.cache(lambda: data.read(source, config.data))
-    key = rng.root(config.seed)
+    key = members.key(config)
     traced = memory.trace(algorithm, key)
     run = Run(config, source, spec, algorithm, key, due, examples, traced.init)
     memory.check(run, traced)
@@ -103,11 +105,10 @@ class PhaseRunner(NamedTuple):
 
 def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     """Open a phase's data and build its program; compilation comes with the first call."""
-    pipeline = pipelines.make(
+    pipeline = members.pipeline(
+        run.config,
         run.examples(),
-        run.config.data,
         batch_size=phase.batch_size,
-        seed=run.config.seed,
         resolution=phase.resolution or None,
         labelled=bool(configs.classes(run.config)),
     )

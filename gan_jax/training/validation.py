@@ -5,7 +5,7 @@ import numpy as np
 
 from gan_jax import data
 from gan_jax.core import rng
-from gan_jax.core.state import Metrics, TrainState, merge
+from gan_jax.core.state import Metrics, TrainState, means, merge
 from gan_jax.data import pipeline as pipelines
 from gan_jax.data.protocol import Example, load
 from gan_jax.errors import UserError
@@ -30,6 +30,7 @@ class Validation:
         options = {**config.data, 'device_cache_mb': 0}
         self.size = min(config.eval.batch_size, len(source))
         self.pipeline = pipelines.make(source, options, batch_size=self.size, seed=0)
+        self.algorithm = run.algorithm
         self.key = rng.fold(run.key, 'validate')
         self.step = jax.jit(
             lambda state, batch, key: run.algorithm.validate(
@@ -46,8 +47,8 @@ class Validation:
             if not found:
                 break  # the procedure measures nothing there
             total = merge(found, total) if total else found
-        means = jax.device_get(total)
-        return {f'val_{name}': float(m.total / m.count) for name, m in means.items()}
+        found = {f'val_{name}': mean for name, mean in jax.device_get(total).items()}
+        return self.algorithm.summary([means(own) for own in self.algorithm.split(found)])
 
     def example(self) -> Example:
         """Return the first examples, as a step sees them."""
