@@ -398,6 +398,16 @@ def test_a_finished_run_can_be_made_longer(straight, tmp_path, caplog):
     assert (runs.result(folder)['digest'], runs.result(folder)['step']) == (digest, 70)
 
 
+def test_a_run_from_before_a_key_was_there_is_loaded(straight, tmp_path):
+    shutil.copytree(straight[0], tmp_path / 'run')
+    path = tmp_path / 'run' / 'config.json'
+    config = json.loads(path.read_text())
+    del config['seeds'], config['sweep']
+    path.write_text(json.dumps(config))
+    loaded = gan_jax.load(tmp_path / 'run')
+    assert loaded.config.seeds == 1 and digest(loaded.state) == straight[1]
+
+
 def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_used(straight, tmp_path, caplog):
     folder, digest = straight
     folder = shutil.copytree(folder, tmp_path / 'run')

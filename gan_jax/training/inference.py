@@ -210,7 +210,8 @@ def load(
       UserError: the folder has no run, an older version's, no checkpoint, or none of that step.
     """
     workdir = pathlib.Path(workdir)
-    config = read_config(workdir)
+    # A run of before has the defaults of keys that came later.
+    config = configs.settled(read_config(workdir))
     folder = workdir / 'checkpoints'
     if not folder.is_dir() or not any(p.name.isdigit() for p in folder.iterdir()):
         raise UserError(f'no checkpoint in {str(workdir)!r}: train first')
