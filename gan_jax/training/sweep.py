@@ -59,7 +59,7 @@ class Table:
             numbers = [number(column[at]) for column in self.columns.values()]
             rows.append([title, *numbers, said])
         means = [spread(column) for column in self.columns.values()]
-        rows.append(['mean', *(f'{number(m)} +- {number(e)}' for m, e in means)])
+        rows.append(['mean', *(number(m) + f' +- {e:.4g}' * math.isfinite(e) for m, e in means)])
         widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(len(rows[0]))]
         lines = [
             '  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
