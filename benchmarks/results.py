@@ -40,7 +40,7 @@ def spread(values: Sequence[float], form: str) -> str:
     mean = format(np.mean(values), form)
     if len(values) < 2:
         return mean
-    return f'{mean} +- {np.std(values, ddof=1) / np.sqrt(len(values)):{form}}'
+    return f'{mean} +- {np.std(values, ddof=1) / np.sqrt(len(values)):.2g}'
 
 
 def rewritten(text: str, name: str, images: str, values: str) -> str:
@@ -109,7 +109,9 @@ def one_seed(
         found = certificates(folder / str(seed), classifier, ','.join(entry['metrics']))
     result = json.loads((folder / str(seed) / 'result.json').read_text())
     kept = {key: result[key] for key in ('device', 'digest', 'images', 'versions')}
-    about = {'seed': seed, 'given': [*entry.get('arguments', ())], **kept}
+    # Where the data lies says nothing of the run.
+    own = [one for one in given if not one.startswith('--config.data.path=')]
+    about = {'seed': seed, 'given': [*entry.get('arguments', ()), *own], **kept}
     return {**about, 'values': logged(folder / str(seed)), 'certificates': found}
 
 

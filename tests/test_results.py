@@ -89,3 +89,18 @@ def test_what_cannot_be_done_is_one_line_and_changes_nothing(tmp_path, arguments
     assert status == 2 and message in said.splitlines()[-1] and 'Traceback' not in said
     assert (docs / 'results.md').read_text() == DOCUMENT
     assert [path.name for path in pathlib.Path(docs).iterdir()] == ['results.md']
+
+
+def test_a_run_of_some_steps_writes_row_record_and_grid(tmp_path):
+    docs = copied(tmp_path)
+    short = ('--config.duration=20st', '--config.log.every=10st', '--config.steps_per_call=10')
+    where = (f'--workdir={tmp_path / "runs"}', f'--docs={docs}')
+    status, _, said = call('--only=mlp_digits', '--seeds=1', *where, *short)
+    assert status == 0, said
+    document = (docs / 'results.md').read_text()
+    before, after = cells(DOCUMENT, 'mlp_digits'), cells(document, 'mlp_digits')
+    assert after[2].startswith('1 k, 0.') and 'd_loss ' in after[3] and after[4] == before[4]
+    (seed,) = json.loads((docs / 'results' / 'mlp_digits.json').read_text())['seeds']
+    assert seed['images'] == 20 * 64 and seed['values']['step'] == 20 and len(seed['digest']) == 64
+    drawn = (docs / 'results' / 'mlp_digits.png').read_bytes()
+    assert drawn == (tmp_path / 'runs' / 'mlp_digits' / '0' / 'samples' / '20.png').read_bytes()
