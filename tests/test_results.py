@@ -1,6 +1,7 @@
 """docs/results.md is rewritten row by row, by runs that have ended."""
 
 import importlib.util
+import json
 import pathlib
 import subprocess
 import sys
