@@ -69,8 +69,8 @@ def test_values_are_a_mean_with_its_standard_error_beside_the_papers():
     ]
     images, values = results.cells('vae_mnist', entry, seeds)
     # the deviation of 1, 2, 3 is 1, that of their mean 1 / sqrt(3)
-    assert values == 'nats 2.0 +- 0.6 (paper: 161.2) ([record](results/vae_mnist.json))'
-    assert images.startswith('6.0 M, 1.0 +- 0.0 (3 seeds')
+    assert values == 'nats 2.0 +- 0.58 (paper: 161.2) ([record](results/vae_mnist.json))'
+    assert images.startswith('6.0 M, 1.0 +- 0 (3 seeds')
     del seeds[1]['values']['val_loss']
     with pytest.raises(UserError, match="seed 1 has not logged 'val_loss'"):
         results.cells('vae_mnist', entry, seeds)
