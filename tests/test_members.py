@@ -79,6 +79,7 @@ def test_one_member_diverges_and_the_others_go_on(tmp_path, caplog):
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
+        ({'seeds': 0}, 'seeds=0 is not allowed: it must be an int, at least 1'),
         ({'sweep': 'optim.g.lr'}, 'write KEY=[A, B, ...]'),
         ({'sweep': 'optim.g.lr=[1e-3]'}, 'two or more different values'),
         ({'sweep': 'optim.g.rate=[1, 2]'}, "'optim.g.rate'"),

@@ -62,6 +62,7 @@ def open_run(config: Any, source: data.Source | None = None) -> Run:
       UserError: something in the config, or between it and the data, is wrong.
     """
     config = configs.settled(config)
+    configs.check(config)
     for one in members.alone(config):
         configs.validate(one)
     source = source or data.open_source(config.data)
