@@ -88,6 +88,15 @@ def measure(real: np.ndarray, made: np.ndarray, found: np.ndarray, segment: Any)
     }
 
 
+def show(rows: dict[str, dict[str, float]], as_json: bool) -> None:
+    """Print rows of numbers by name, as a table or as JSON."""
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for name, row in rows.items():
+        print(f'{name:24}', '  '.join(f'{key} {value:.4f}' for key, value in row.items()))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -104,11 +113,7 @@ def main() -> None:
     made = {'real photos': photos, 'mean colours': colours[found].round().astype(np.uint8)}
     made |= {path: maker(gan_jax.load(path))(labels) for path in (args.workdir, *args.others)}
     rows = {name: measure(photos, images, found, segment) for name, images in made.items()}
-    if args.json:
-        print(json.dumps(rows))
-        return
-    for name, row in rows.items():
-        print(f'{name:24}', '  '.join(f'{key} {value:.4f}' for key, value in row.items()))
+    show(rows, args.json)
 
 
 if __name__ == '__main__':

@@ -21,8 +21,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from gan_jax.algorithms import members
 from gan_jax.errors import UserError, unknown
 from gan_jax.files import replacing
 
@@ -37,10 +36,8 @@ Values = dict[str, list[float]]
 
 def spread(values: Sequence[float], form: str) -> str:
     """Return mean +- standard error, or the mean alone of one value."""
-    mean = format(np.mean(values), form)
-    if len(values) < 2:
-        return mean
-    return f'{mean} +- {np.std(values, ddof=1) / np.sqrt(len(values)):.2g}'
+    mean, error = members.spread(values)
+    return format(mean, form) + (f' +- {error:.2g}' if len(values) > 1 else '')
 
 
 def rewritten(text: str, name: str, images: str, values: str) -> str:

@@ -13,12 +13,11 @@ lost on the way there and back, as a mean difference on [-1, 1] (Zhu et al. 2017
 import argparse
 import dataclasses
 import functools
-import json
 from typing import Any
 
 import jax
 import numpy as np
-from facades import maker
+from facades import maker, show
 from sklearn import linear_model, pipeline, preprocessing
 
 import gan_jax
@@ -87,11 +86,7 @@ def main() -> None:
     trained = gan_jax.load(args.workdir, args.step)
     model = classifier(images(trained, trained.config.data.split))
     rows = measure(trained, model, images(trained, args.split))
-    if args.json:
-        print(json.dumps(rows))
-        return
-    for way, row in rows.items():
-        print(f'{way}  ', '  '.join(f'{key} {value:.4f}' for key, value in row.items()))
+    show(rows, args.json)
 
 
 if __name__ == '__main__':

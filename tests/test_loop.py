@@ -183,9 +183,9 @@ def distilled(folder):
 LARGE = ('progressive', 'biggan')
 
 
-def marked(kinds):
-    """Return all kinds of runs, some of them with the slow proofs."""
-    return [pytest.param(kind, marks=[pytest.mark.slow] * (kind in kinds)) for kind in KINDS]
+def marked(kinds, *more):
+    """Return all kinds of runs, with more arguments, some of them with the slow proofs."""
+    return [pytest.param(kind, *more, marks=[pytest.mark.slow] * (kind in kinds)) for kind in KINDS]
 
 
 @pytest.mark.parametrize('kind', marked(LARGE))
@@ -206,17 +206,14 @@ def test_a_run_that_is_stopped_ends_as_one_that_is_not(toys, kind, tmp_path, mon
 
 # Both ways give the same bits (test_steps.py): the second is tried with those that keep most beside
 # networks.
-@pytest.mark.parametrize('kind', marked((*LARGE, 'cyclegan', 'stylegan2')))
-def test_the_state_is_the_same_on_all_devices(toys, kind):
-    same_on_all_devices(kind, 'pmap')
-
-
-@pytest.mark.parametrize('kind', ['gan', 'terms', 'phases'])
-def test_the_state_is_the_same_on_all_devices_by_shard_map(toys, kind):
-    same_on_all_devices(kind, 'shard_map')
-
-
-def same_on_all_devices(kind, parallel):
+@pytest.mark.parametrize(
+    ('kind', 'parallel'),
+    [
+        *marked((*LARGE, 'cyclegan', 'stylegan2'), 'pmap'),
+        *((kind, 'shard_map') for kind in ('gan', 'terms', 'phases')),
+    ],
+)
+def test_the_state_is_the_same_on_all_devices(toys, kind, parallel):
     config, source = config_of(kind)
     config.update({'devices': 2, 'parallel': parallel})
     stepper = measure.Stepper(run.open_run(config, source))

@@ -19,6 +19,9 @@ from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure,
 from gan_jax.core.state import Mean, Metrics, TrainState, finite
 from gan_jax.errors import UserError
 
+# How the numbers of one member, and standard errors of means, are called.
+MEMBER, ERROR = 'member_', 'error/'
+
 # What jax raises where a traced number is asked for its value.
 SHAPING = (
     jax.errors.ConcretizationTypeError,
@@ -114,7 +117,7 @@ class Members(Procedure):
         """Return what is wrong with each member."""
         found = {}
         for member, procedure in enumerate(self.each):
-            start = f'member_{member}/'
+            start = of_member(member)
             own = {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
             for name, symptom in procedure.symptoms({**values, **own}).items() if own else ():
                 words = f'{self.title(member)}: {symptom.words}'
@@ -149,12 +152,12 @@ class Members(Procedure):
         """
         found: dict[str, float] = {}
         for name in dict.fromkeys(name for own in values for name in own):
-            own = {f'member_{at}/{name}': v[name] for at, v in enumerate(values) if name in v}
+            own = {of_member(at, name): v[name] for at, v in enumerate(values) if name in v}
             sound = {k: v for k, v in own.items() if math.isfinite(v)}
             mean, error = spread(own.values())
             found[name] = mean
             if len(sound) > 1:
-                found[f'error/{name}'] = error
+                found[ERROR + name] = error
             found |= sound
         return found
 
@@ -205,6 +208,11 @@ class Members(Procedure):
         """Return the state of all members, whose counters are equal."""
         aux = {'each': stacked.aux, 'diverged': diverged}
         return TrainState(stacked.step[0], stacked.images[0], stacked.nets, aux)
+
+
+def of_member(member: int, name: str = '') -> str:
+    """Return what a number of one member is called; without a name, how the names of all begin."""
+    return f'{MEMBER}{member}/{name}'
 
 
 def spread(values: Iterable[float]) -> tuple[float, float]:

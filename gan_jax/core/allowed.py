@@ -31,7 +31,7 @@ LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).
 
 
 def _is_number(key: Bounds, x: Any) -> bool:
-    if isinstance(x, jax.Array):
+    if isinstance(x, jax.core.Tracer):
         return True  # the number of one of several members: each was checked before
     if isinstance(x, bool) or not isinstance(x, int | float) or not abs(x) <= LARGEST:
         return False

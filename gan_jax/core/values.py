@@ -72,7 +72,7 @@ def make(node: float | Mapping[str, Any], name: str) -> Value:
     Raises:
       UserError: names the value, and what is missing or not allowed.
     """
-    if isinstance(node, int | float | jax.Array):
+    if isinstance(node, int | float | jax.core.Tracer):
         return node
     missing = [k for k in ('first', 'final', 'stop') if k not in node]
     if missing:

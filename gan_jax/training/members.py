@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import algorithms
 from gan_jax import config as configs
-from gan_jax.algorithms.members import Members
+from gan_jax.algorithms.members import Members, of_member
 from gan_jax.algorithms.protocol import Procedure
 from gan_jax.core import nodes, rng
 from gan_jax.data import pipeline as pipelines
@@ -100,11 +100,14 @@ def build(config: ConfigDict, epoch: int, spec: Any) -> Procedure:
     make = configs.algorithm(config).build
     if not many(config):
         return make(configs.resolve(config, epoch), spec)
-    each = [make(configs.resolve(one, epoch), spec) for one in alone(config)]
+    # Those that differ in their seed alone are of one procedure.
+    own = alone(config)[:: config.seeds]
+    each = [make(configs.resolve(one, epoch), spec) for one in own]
     _check(config, each[0])
+    every = tuple(procedure for procedure in each for _ in range(config.seeds))
     swept = sweep(config)
     if not swept:
-        return Members(tuple(each[:1] * len(each)))
+        return Members(every)
     resolved = configs.resolve(config, epoch)
 
     def of_value(value: Any) -> Procedure:
@@ -114,7 +117,7 @@ def build(config: ConfigDict, epoch: int, spec: Any) -> Procedure:
         return make(own, spec)
 
     values = tuple(float(value) for value in swept.values for _ in range(config.seeds))
-    return Members(tuple(each), values, of_value, swept.key)
+    return Members(every, values, of_value, swept.key)
 
 
 def _check(config: ConfigDict, one: Procedure) -> None:
@@ -169,7 +172,7 @@ def choose(
         raise UserError(f'member={member} is not allowed: the run has members 0 to {len(each) - 1}')
     best = config.checkpoint.best
     if member is None and best and many(config):
-        scores = {at: scalars.get(f'member_{at}/{best}') for at in range(len(each))}
+        scores = {at: scalars.get(of_member(at, best)) for at in range(len(each))}
         found = {at: score for at, score in scores.items() if score is not None}
         if not found:
             raise UserError(

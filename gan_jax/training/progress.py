@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.algorithms.members import MEMBER
 from gan_jax.core.state import Mean, Metrics
 from gan_jax.errors import UserError
 
@@ -78,7 +79,7 @@ class Progress:
 
     def take(self, values: dict[str, float]) -> None:
         """Take new scalars; of a member that has none any more, the last ones go."""
-        for name in [k for k in self.scalars if k.startswith('member_') and k not in values]:
+        for name in [k for k in self.scalars if k.startswith(MEMBER) and k not in values]:
             if name.partition('/')[2] in values:
                 del self.scalars[name]
         self.scalars |= values

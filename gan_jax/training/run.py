@@ -22,8 +22,8 @@ class Run(NamedTuple):
     """Hold what a config stands for: data, procedure, root key, and when things are due.
 
     `key` is an array of those of the members where there are several; `spec` is of the examples as
-    networks see them; `examples` reads the data, once for all phases
-    and when it is first called; `init` is the algorithm's, traced once for all who call it.
+    networks see them; `examples` reads the data, once for all phases and when it is first called;
+    `init` is the algorithm's, traced once for all who call it.
     """
 
     config: Any

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_jax import files
-from gan_jax.algorithms.members import Members, spread
+from gan_jax.algorithms.members import Members, of_member, spread
 from gan_jax.core.state import TrainState
 from gan_jax.training import members
 from gan_jax.training.progress import Progress
@@ -36,7 +36,7 @@ class Table:
     def of(cls, config: Any, algorithm: Members, state: TrainState, at: Progress) -> 'Table':
         """Return the table of a run's end: metrics where some were measured, else losses."""
         n = algorithm.members
-        names = [k for k in at.scalars if any(f'member_{m}/{k}' in at.scalars for m in range(n))]
+        names = [k for k in at.scalars if any(of_member(m, k) in at.scalars for m in range(n))]
         chosen = [k for k in names if k in at.measured] or [k for k in names if 'loss' in k]
         best = config.checkpoint.best
         chosen += [best] if best in names and best not in chosen else []
@@ -45,7 +45,7 @@ class Table:
             [algorithm.title(m) for m in range(n)],
             algorithm.key or 'seed',
             list(algorithm.values) or seeds,
-            {k: [at.scalars.get(f'member_{m}/{k}', math.nan) for m in range(n)] for k in chosen},
+            {k: [at.scalars.get(of_member(m, k), math.nan) for m in range(n)] for k in chosen},
             np.asarray(state.aux['diverged']).tolist(),
             members.choose(config, None, at.scalars)[0] if best in names else None,
         )
