@@ -28,7 +28,7 @@ from gan_jax.files import replacing
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = pathlib.Path(__file__).with_suffix('.toml')
 # the eval command of docs/results.md
-EVAL = ('--features=classifier', '--num=5000')
+EVAL = ('--num=5000',)
 COLUMNS = 5
 
 Values = dict[str, list[float]]
@@ -58,6 +58,21 @@ def rewritten(text: str, name: str, images: str, values: str) -> str:
     return ''.join(lines)
 
 
+def pictured(text: str, name: str) -> str:
+    """Return a document that shows a config's grid, after those of the rows above its own."""
+    lines = text.splitlines(keepends=True)
+    rows = [line.split('`')[1] for line in lines if line.startswith('| `')]
+    above, place = rows[: rows.index(name) + 1], 0
+    for i, line in enumerate(lines):
+        shown = line.removeprefix('![').partition('](results/')[0]
+        if shown == name:
+            del lines[i]
+            place = i
+            break
+        place = i + 1 if line.startswith('![') and shown in above else place
+    return ''.join([*lines[:place], f'![{name}](results/{name}.png)\n', *lines[place:]])
+
+
 def command(*arguments: str) -> None:
     """Run launch.py.
 
@@ -77,11 +92,11 @@ def train(name: str, folder: pathlib.Path, *arguments: str) -> None:
     command(config, f'--workdir={folder}', *arguments)
 
 
-def certificates(folder: pathlib.Path, classifier: pathlib.Path, metrics: str) -> list[Any]:
+def certificates(folder: pathlib.Path, classifier: pathlib.Path, *chosen: str) -> list[Any]:
     """Measure a run by the features of a classifier, and return the certificates."""
     out = folder / 'certificates.json'
-    chosen = (f'--weights={classifier}', f'--metrics={metrics}', f'--out={out}', *EVAL)
-    command('--mode=eval', f'--workdir={folder}', *chosen)
+    features = ('--features=classifier', f'--weights={classifier}', f'--out={out}')
+    command('--mode=eval', f'--workdir={folder}', *features, *chosen)
     return json.loads(out.read_text())
 
 
@@ -100,10 +115,12 @@ def one_seed(
     train(name, folder / str(seed), *entry.get('arguments', ()), *given, f'--config.seed={seed}')
     found: list[Any] = []
     if 'metrics' in entry:
-        classifier = folder.parent / 'classifier_mnist' / '0'
-        if not classifier.exists():
-            train('classifier_mnist', classifier, *given)
-        found = certificates(folder / str(seed), classifier, ','.join(entry['metrics']))
+        size = entry.get('size', '')
+        classifier = folder.parent / f'classifier_mnist{size}' / '0'
+        if not (classifier / 'result.json').exists():
+            train('classifier_mnist', classifier, f'--config.data.size={size}', *given)
+        chosen = f'--metrics={",".join(entry["metrics"])}', *entry.get('eval', EVAL)
+        found = certificates(folder / str(seed), classifier, *chosen)
     result = json.loads((folder / str(seed) / 'result.json').read_text())
     kept = {key: result[key] for key in ('device', 'digest', 'images', 'versions')}
     # Where the data lies says nothing of the run.
@@ -137,7 +154,7 @@ def cells(name: str, entry: Mapping[str, Any], seeds: Sequence[Any]) -> tuple[st
 def publish(name: str, entry: Mapping[str, Any], seeds: list[Any], grid: Any, docs: Any) -> None:
     """Write the row, the record and the grid of a config; all or, after an error, none."""
     document = docs / 'results.md'
-    text = rewritten(document.read_text(), name, *cells(name, entry, seeds))
+    text = pictured(rewritten(document.read_text(), name, *cells(name, entry, seeds)), name)
     record = {'machine': platform.machine(), 'cores': os.cpu_count(), 'seeds': seeds}
     with (
         replacing(document) as row,

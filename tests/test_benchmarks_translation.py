@@ -38,11 +38,26 @@ def test_the_mean_colour_of_each_class_is_that_of_its_pixels():
 
 def test_photos_that_show_their_labels_are_labelled_right():
     images, found = labels(0, noise=0)
-    perfect = facades.measure(images, images, found, lambda photos: photos)
+    perfect = facades.measure(images, images, found, facades.classes)
     assert perfect == {'l1': 0, 'lpips': 0, 'pixels right': 1, 'mean of classes': 1}
-    worse = facades.measure(images, 255 - images, found, lambda photos: photos)
+    worse = facades.measure(images, 255 - images, found, facades.classes)
     assert worse['l1'] > 0.5 and worse['lpips'] > 0.1
     assert worse['pixels right'] < 0.2 and worse['mean of classes'] < 0.2
+
+
+def halves(n, at):
+    """Return noisy photos [n, 32, 32, 3], dark on one side of a column and light on the other."""
+    classes = np.zeros((n, 32, 32), int)
+    classes[:, :, at:] = 7
+    noise = np.random.default_rng(at).integers(-20, 20, (*classes.shape, 3))
+    return (np.where(classes[..., None], 190, 60) + noise).astype(np.uint8), classes
+
+
+def test_a_segmenter_finds_in_other_photos_what_it_was_shown():
+    segment = facades.segmenter(*halves(4, 12))
+    photos, classes = halves(2, 20)
+    assert (segment(photos) == classes).mean() > 0.9
+    assert (segment(255 - photos) == classes).mean() < 0.7
 
 
 def coloured(seed, n, channel):

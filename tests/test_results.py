@@ -53,11 +53,22 @@ def test_a_row_is_rewritten_and_no_other(name):
         results.rewritten(DOCUMENT, 'nothing', '', '')
 
 
+def test_a_grid_is_shown_once_and_in_the_order_of_the_rows():
+    for name in ('mlp_digits', 'dcgan_cifar10'):
+        text = results.pictured(DOCUMENT, name)
+        assert text.count(f'![{name}](results/{name}.png)') == text.count(f'![{name}](') == 1
+        assert len(text.splitlines()) == len(DOCUMENT.splitlines())
+    lines = results.pictured(DOCUMENT, 'mlp_grid').splitlines()
+    at = lines.index('![mlp_grid](results/mlp_grid.png)')
+    assert lines[at - 1].startswith('![mlp_digits]') and lines[at + 1] in DOCUMENT
+    assert results.pictured(DOCUMENT, 'mlp_digits') == DOCUMENT
+
+
 def test_what_can_be_run_is_what_there_is():
     table = tomllib.loads(results.TABLE.read_text())
     for name, entry in table.items():
         assert (ROOT / 'configs' / f'{name}.py').exists() and cells(DOCUMENT, name)
-        assert {*entry} <= {'arguments', 'shown', 'metrics', 'paper', 'command'}
+        assert {*entry} <= {'arguments', 'shown', 'metrics', 'eval', 'size', 'paper', 'command'}
         assert 'shown' in entry or 'metrics' in entry
 
 
