@@ -46,9 +46,11 @@ def digest(out):
     return re.search(r'^digest (\w{64})$', out, re.MULTILINE)[1]
 
 
-def test_two_processes_train_to_the_digest_of_two_devices(tmp_path):
-    two = start_two(tmp_path / 'two')
-    one = start(tmp_path / 'one', 2)
+@pytest.mark.parametrize('seeds', [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_two_processes_train_to_the_digest_of_two_devices(tmp_path, seeds):
+    members = f'--config.seeds={seeds}'
+    two = start_two(tmp_path / 'two', members)
+    one = start(tmp_path / 'one', 2, members)
     first, second = map(finish, two)
     assert digest(first) == digest(finish(one))
     assert 'step 12' in first and 'step' not in second and 'digest' not in second
