@@ -143,7 +143,7 @@ def cells(name: str, entry: Mapping[str, Any], seeds: Sequence[Any]) -> tuple[st
         shown.append(f'{title} {spread([one["values"][key] for one in seeds], form)}{paper}')
     for i, certificate in enumerate(seeds[0]['certificates']):
         values = [one['certificates'][i]['value'] for one in seeds]
-        shown.append(f'{certificate["metric"]} {spread(values, ".3f")}')
+        shown.append(f'{certificate["metric"]} {spread(values, ".4g")}')
     images, minutes = ([one['values'][key] for one in seeds] for key in ('images', 'seconds'))
     count = f'{images[0] / 1e6:.1f} M' if images[0] >= 1e6 else f'{images[0] / 1e3:.0f} k'
     took = spread([m / 60 for m in minutes], '.1f')

@@ -23,19 +23,19 @@ def get_config():
         g={'z_dim': 2, 'out_act': 'linear', 'act': 'relu', **hidden},
         d=hidden,
     )
-    config.batch_size, config.duration = 256, '5000st'
+    config.batch_size, config.duration = 256, '10000st'
     config.loss.name = 'relativistic'
     config.terms = terms.node(r1={}, r2={})
     for penalty in config.terms.values():
-        falling(config, penalty, 'weight', 1e-2, 1e-3)
+        falling(config, penalty, 'weight', 1e-2, 1e-4)
     for optimiser in config.optim.values():
         optimiser.update({'b1': 0.0, 'b2': 0.9})
-        falling(config, optimiser, 'lr', 1e-3, 1e-4)
+        falling(config, optimiser, 'lr', 5e-3, 1e-4)
     config.ema.update({'half_life': '20kimg', 'ramp': 0.05})
     config.steps_per_call = 50
-    config.log.every = '500st'
-    config.sample.update({'every': '100st', 'rows': 40, 'columns': 25})
-    config.checkpoint.every = '5000st'
+    config.log.every = '1000st'
+    config.sample.update({'every': '200st', 'rows': 40, 'columns': 25})
+    config.checkpoint.every = '10000st'
     return config
 
 

@@ -25,7 +25,9 @@ DATA = {
     'dcgan_folder': ((64, 64, 3), 0),
     'r3gan_cifar10': ((32, 32, 3), 10),
     'r3gan_celeba': ((64, 64, 3), 0),
-    'r3gan_stackedmnist': ((28, 28, 3), 1000),
+    **dict.fromkeys(
+        ('dcgan_stackedmnist', 'wgangp_stackedmnist', 'r3gan_stackedmnist'), ((32, 32, 3), 1000)
+    ),
     'r3gan_folder': ((64, 64, 3), 0),
     **dict.fromkeys(('progan_celeba', 'progancourse_celeba', 'progan_folder'), ((64, 64, 3), 0)),
     'progan_celeba128': ((128, 128, 3), 0),
