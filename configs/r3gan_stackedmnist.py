@@ -17,6 +17,7 @@ def get_config():
     config.model.d.norm = 'none'
     config.loss.name = 'relativistic'
     config.terms = terms.node(r1={'weight': 1.0}, r2={'weight': 1.0})
+    config.duration = '128kimg'
     for optimiser in config.optim.values():
         optimiser.b1 = 0.0
     return config
