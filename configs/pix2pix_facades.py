@@ -6,18 +6,20 @@ python launch.py --config=configs/pix2pix_facades.py --config.data.path=facades.
     --config.model.g.width=16 --config.model.d.width=16 --config.batch_size=4 \
     --config.optim.g.lr.first=4e-4 --config.optim.d.lr.first=4e-4 --config.duration=16ep \
     --config.optim.g.lr.start=8ep --config.optim.g.lr.stop=16ep \
-    --config.optim.d.lr.start=8ep --config.optim.d.lr.stop=16ep
+    --config.optim.d.lr.start=8ep --config.optim.d.lr.stop=16ep --config.loss.adversarial=0.1
 
 A folder, zip or tar with train and val, photo and labels side by side. The paper's U-Net and
-patches of 70x70, the weight of pixels 100, images enlarged to 286x286 and cut back to 256x256,
-one at a time, for which its batch norm, that of the image at hand also when it translates, is
-instance norm; Adam's rate falls to 0 over the second hundred of 200 epochs. The first command is
-for a GPU, the second for a CPU core. Rows of the grid: labels, made photos, photos. val_l1 is
-the mean difference of pixels on [-1, 1]. Without a discriminator: --config.loss.adversarial=0.
+patches of 70x70, the weight of pixels 100, images enlarged to 286x286 and cut back to 256x256, one
+at a time, for which its batch norm, that of the image at hand also when it translates, is instance
+norm; Adam's rate falls to 0 over the second hundred of 200 epochs. The first command is for a GPU
+(96 GFLOP an image, 7.7e15 in all, by --mode=dryrun), the second for a CPU core. Rows of the grid:
+labels, made photos, photos. val_l1 is the mean difference of pixels on [-1, 1]. Without a
+discriminator: --config.loss.adversarial=0.
 
-The second made facades with windows where the labels have them, in eight minutes of one CPU core:
-nearer to the photos than the mean colours of the labels' classes, but not nearer than L1 alone, to
-LPIPS either (docs/results.md, benchmarks/facades.py).
+A tenth of the adversarial weight is for short runs of narrow networks: with it the second made
+facades with windows where the labels have them, in eight minutes of one CPU core, nearer to the
+photos to LPIPS than L1 alone, blurred; with the paper's weight windows were sharper, amid lines,
+and LPIPS worse (docs/results.md, benchmarks/facades.py).
 """
 
 from configs import cyclegan_summer2winter
