@@ -17,7 +17,8 @@ winter, made summer, winter again. val_cycle is what is lost on the way there an
 Data by tensorflow-datasets instead of a path:
 --config.data.dataset=cycle_gan/summer2winter_yosemite
 
-SEEN
+Of the second 12,300 images were seen, in 41 minutes of one busy core: what comes back differs by
+0.07, and half of the test photos are taken for the other season (docs/results.md).
 """
 
 from gan_jax import config as configs
