@@ -5,6 +5,8 @@ python launch.py --config=configs/r3gan_stackedmnist.py
 The networks of dcgan_stackedmnist, whose lines say how modes are counted, without batch norm in the
 discriminator; relativistic loss, R1 and R2 (Huang et al. 2024, arXiv:2501.05441, whose section 2
 asks this of a small network, too).
+
+Ten minutes of one busy CPU core: 1,000 modes, KL 0.094 (docs/results.md).
 """
 
 from configs import dcgan_stackedmnist

@@ -5,6 +5,8 @@ python launch.py --config=configs/wgangp_stackedmnist.py
 The networks of dcgan_stackedmnist, whose lines say how modes are counted, without batch norm in the
 critic; gradient penalty (Gulrajani et al. 2017, arXiv:1704.00028), two steps of the critic for each
 of the generator.
+
+After 128,000 images, six minutes of one CPU core: 1,000 modes, KL 0.131 (docs/results.md).
 """
 
 from configs import dcgan_stackedmnist
