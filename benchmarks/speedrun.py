@@ -1,6 +1,6 @@
 """Race to a stated quality: seconds from nothing, for our recipe and for PyTorch's DCGAN.
 
-python benchmarks/speedrun.py --classifier=runs/classifier_mnist [--seeds=3] [--limit=5] [--json]
+python benchmarks/speedrun.py --classifier=runs/classifier_mnist [--seeds=3] [--limit=5]
     [--workdir=runs/speedrun] [LAUNCH ARGUMENTS, as --config.data.path=DIR]
 
 The task: make digits from the first 5,000 images of MNIST. The quality, of 5,000 made images
@@ -16,7 +16,6 @@ PyTorch: pip install torch; --limit=0 leaves it out.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import sys
@@ -166,21 +165,17 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, default=3, help='runs of each')
     parser.add_argument('--limit', type=float, default=5.0, help='of PyTorch, in times of ours')
     parser.add_argument('--workdir', default='runs/speedrun', help='folder of the runs')
-    parser.add_argument('--json', action='store_true', help='print numbers instead of a table')
     args, given = parser.parse_known_args()
     process.set_up()
     keys = cli.parse(['', f'--config={CONFIG}', *given]).config.data
     train, judge = images(keys, keys.split), Judge(keys, args.classifier)
-    rows = [Row('real', 0, 0.0, 0, real := judge(train), True)]
+    real = judge(train)
+    print(HEADER, line(Row('real', 0, 0.0, 0, real, True)), sep='\n', flush=True)
     for seed in range(args.seeds):
-        folder = pathlib.Path(args.workdir, str(seed)).resolve()
-        rows.append(ours(seed, folder, given, judge, real))
+        own = ours(seed, pathlib.Path(args.workdir, str(seed)).resolve(), given, judge, real)
+        print(line(own), flush=True)
         if args.limit:
-            rows.append(theirs(seed, train, judge, real, args.limit * rows[-1].seconds))
-    if args.json:
-        print(json.dumps([row._asdict() | row.quality._asdict() for row in rows]))
-        return
-    print(HEADER, *map(line, rows), sep='\n')
+            print(line(theirs(seed, train, judge, real, args.limit * own.seconds)), flush=True)
 
 
 if __name__ == '__main__':
