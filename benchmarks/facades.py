@@ -15,6 +15,7 @@ Distances are L1 on [-1, 1]. --json prints numbers instead of the table.
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ import gan_jax
 from gan_jax import data
 from gan_jax.core import rng
 from gan_jax.data.protocol import load
+from gan_jax.errors import UserError
 from gan_jax.kinds.image import scale, to_uint8
 from gan_jax.metrics.evaluators import lpips
 from gan_jax.perceptual import vgg16, weights
@@ -150,4 +152,8 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)

@@ -13,6 +13,7 @@ lost on the way there and back, as a mean difference on [-1, 1] (Zhu et al. 2017
 import argparse
 import dataclasses
 import functools
+import sys
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from sklearn import linear_model, pipeline, preprocessing
 import gan_jax
 from gan_jax import data
 from gan_jax.data.protocol import load
+from gan_jax.errors import UserError
 from gan_jax.kinds.image import scale
 from gan_jax.perceptual import vgg16, weights
 
@@ -90,4 +92,8 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
