@@ -15,7 +15,6 @@ Distances are L1 on [-1, 1]. --json prints numbers instead of the table.
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +27,7 @@ import gan_jax
 from gan_jax import data
 from gan_jax.core import rng
 from gan_jax.data.protocol import load
-from gan_jax.errors import UserError
+from gan_jax.errors import reported
 from gan_jax.kinds.image import scale, to_uint8
 from gan_jax.metrics.evaluators import lpips
 from gan_jax.perceptual import vgg16, weights
@@ -77,6 +76,13 @@ def classes(labels: np.ndarray) -> np.ndarray:
     return np.argmin(apart, axis=0)
 
 
+def regression(inverse: float, turns: int) -> Any:
+    """Return logistic regression on features brought to one scale; inverse: of its penalty."""
+    return pipeline.make_pipeline(
+        preprocessing.StandardScaler(), linear_model.LogisticRegression(C=inverse, max_iter=turns)
+    )
+
+
 def columns(photos: jax.Array) -> jax.Array:
     """Return what all blocks of VGG16 find around each pixel [n, H, W, 1472] of uint8 photos."""
     found = vgg16.features(weights.load().convs, scale(photos, '[-1,1]'))
@@ -86,16 +92,13 @@ def columns(photos: jax.Array) -> jax.Array:
 
 def segmenter(photos: np.ndarray, found: np.ndarray) -> Segment:
     """Return what finds classes [n, H, W] in photos, trained on photos with their classes."""
-    rng, read = np.random.default_rng(0), jax.jit(columns)
+    draw, read = np.random.default_rng(0), jax.jit(columns)
     some, names = [], []
     for photo, own in zip(photos, found, strict=True):
-        at = rng.integers(0, own.size, PIXELS)
+        at = draw.integers(0, own.size, PIXELS)
         some.append(np.asarray(read(photo[None])).reshape(own.size, -1)[at])
         names.append(own.reshape(-1)[at])
-    model = pipeline.make_pipeline(
-        preprocessing.StandardScaler(), linear_model.LogisticRegression(C=1e-3, max_iter=300)
-    )
-    model.fit(np.concatenate(some), np.concatenate(names))
+    model = regression(1e-3, 300).fit(np.concatenate(some), np.concatenate(names))
 
     def segment(images: np.ndarray) -> np.ndarray:
         guesses = [
@@ -152,8 +155,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         main()
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)

@@ -28,7 +28,7 @@ import numpy as np
 
 from gan_jax import config_file
 from gan_jax.data import synthetic
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, reported
 from gan_jax.nn import conv
 from gan_jax.runtime import process
 from gan_jax.training import measure
@@ -198,8 +198,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         sys.exit(main())
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)

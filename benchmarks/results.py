@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_jax.algorithms import members
-from gan_jax.errors import UserError, unknown
+from gan_jax.errors import UserError, reported, unknown
 from gan_jax.files import replacing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -73,15 +73,16 @@ def pictured(text: str, name: str) -> str:
     return ''.join([*lines[:place], f'![{name}](results/{name}.png)\n', *lines[place:]])
 
 
-def command(*arguments: str) -> None:
-    """Run launch.py.
+def command(*arguments: str, **environment: str) -> None:
+    """Run launch.py, with variables beside those of this process.
 
     Raises:
       UserError: it failed; it has said why.
     """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
     run = [sys.executable, str(ROOT / 'launch.py'), *arguments]
-    status = subprocess.run(run, env={**os.environ, 'PYTHONPATH': path}, check=False).returncode
+    variables = {**os.environ, **environment, 'PYTHONPATH': path}
+    status = subprocess.run(run, env=variables, check=False).returncode
     if status:
         raise UserError(f'launch.py {" ".join(arguments)} ended with status {status}')
 
@@ -204,8 +205,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         main()
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)

@@ -12,7 +12,6 @@ import argparse
 import math
 import os
 import re
-import sys
 from typing import Any, NamedTuple
 
 # before jax starts; see docs/distributed.md
@@ -23,7 +22,7 @@ import jax
 
 from gan_jax import config_file
 from gan_jax.data import synthetic
-from gan_jax.errors import UserError
+from gan_jax.errors import reported
 from gan_jax.training import measure
 from gan_jax.training.run import open_run
 
@@ -88,8 +87,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         main()
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)

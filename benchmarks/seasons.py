@@ -13,18 +13,16 @@ lost on the way there and back, as a mean difference on [-1, 1] (Zhu et al. 2017
 import argparse
 import dataclasses
 import functools
-import sys
 from typing import Any
 
 import jax
 import numpy as np
-from facades import maker, show
-from sklearn import linear_model, pipeline, preprocessing
+from facades import maker, regression, show
 
 import gan_jax
 from gan_jax import data
 from gan_jax.data.protocol import load
-from gan_jax.errors import UserError
+from gan_jax.errors import reported
 from gan_jax.kinds.image import scale
 from gan_jax.perceptual import vgg16, weights
 
@@ -55,10 +53,7 @@ def classifier(real: dict[str, np.ndarray]) -> Any:
     """Return what tells 'a' from 'b' by their features, trained on real images."""
     embedded = {name: features(x) for name, x in real.items()}
     labels = np.concatenate([[name] * len(x) for name, x in embedded.items()])
-    model = pipeline.make_pipeline(
-        preprocessing.StandardScaler(), linear_model.LogisticRegression(C=0.01, max_iter=1000)
-    )
-    return model.fit(np.concatenate(list(embedded.values())), labels)
+    return regression(0.01, 1000).fit(np.concatenate(list(embedded.values())), labels)
 
 
 def measure(trained: Any, model: Any, found: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
@@ -92,8 +87,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         main()
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)

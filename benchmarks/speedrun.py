@@ -16,9 +16,7 @@ PyTorch: pip install torch; --limit=0 leaves it out.
 """
 
 import argparse
-import os
 import pathlib
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -33,7 +31,7 @@ from gan_jax.core import nodes
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.in_memory import InMemory
 from gan_jax.data.protocol import load
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, reported
 from gan_jax.kinds.image import to_uint8
 from gan_jax.metrics import comparison, options
 from gan_jax.metrics.sets import ImageSet
@@ -118,9 +116,9 @@ def ours(seed: int, folder: pathlib.Path, given: Sequence[str], judge: Judge, re
     if folder.exists():
         raise UserError(f'{folder} is there: a race begins with nothing; choose another --workdir')
     with tempfile.TemporaryDirectory() as empty:
-        os.environ['JAX_COMPILATION_CACHE_DIR'] = empty
+        own = f'--config={CONFIG}', f'--workdir={folder}', f'--config.seed={seed}'
         start = time.perf_counter()
-        command(f'--config={CONFIG}', f'--workdir={folder}', f'--config.seed={seed}', *given)
+        command(*own, *given, JAX_COMPILATION_CACHE_DIR=empty)
         seconds = time.perf_counter() - start
     trained = gan_jax.load(folder)
     quality = judge(trained.sample(NUM))
@@ -179,8 +177,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         main()
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)

@@ -23,7 +23,7 @@ import jax
 from gan_jax import cli
 from gan_jax.core import keys
 from gan_jax.data import synthetic
-from gan_jax.errors import UserError
+from gan_jax.errors import reported
 from gan_jax.runtime import process as machine
 from gan_jax.training import measure
 from gan_jax.training.run import open_run
@@ -89,8 +89,5 @@ def main(argv: list[str]) -> None:
 
 if __name__ == '__main__':
     logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.ERROR)
-    try:
+    with reported():
         main(sys.argv)
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)

