@@ -10,7 +10,7 @@ if __name__ == '__main__':
 
 from gan_jax import cli
 from gan_jax.errors import UserError, printable
-from gan_jax.runtime import parallel, peers, process
+from gan_jax.runtime import cluster, peers, process
 
 
 def main(argv: list[str]) -> None:
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
         return
     mode, config, workdir, flags = cli.parse(argv)
     process.set_up(bool(config and config.deterministic))
-    if parallel.start(flags.coordinator, flags.num_processes, flags.process_id):
+    if cluster.start(flags.coordinator, flags.num_processes, flags.process_id):
         peers.Watch()
     mode.run(config, workdir, flags)
 

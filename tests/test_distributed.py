@@ -8,7 +8,7 @@ import pytest
 import runs
 
 from gan_jax.errors import UserError
-from gan_jax.runtime import parallel, peers
+from gan_jax.runtime import cluster, peers
 
 ARGUMENTS = [
     '--config.duration=12st',
@@ -88,22 +88,22 @@ def test_shard_map_in_two_processes_and_going_on_as_another_number_of_processes(
 
 
 def test_processes_are_named_completely_or_not_at_all(monkeypatch):
-    for variable in parallel.CLUSTERS:
+    for variable in cluster.CLUSTERS:
         monkeypatch.delenv(variable, raising=False)
-    parallel.start()
+    cluster.start()
     with pytest.raises(UserError, match='--num_processes, --process_id missing'):
-        parallel.start('localhost:1')
+        cluster.start('localhost:1')
     with pytest.raises(UserError, match='process_id=2 is not allowed: it must be below 2'):
-        parallel.start('localhost:1', 2, 2)
+        cluster.start('localhost:1', 2, 2)
 
 
 def test_slurm_and_pods_are_noticed(monkeypatch):
     asked = []
-    monkeypatch.setattr(parallel.jax.distributed, 'initialize', lambda *a: asked.append(a))
-    monkeypatch.setattr(parallel.jax.config, 'update', lambda *a: None)
-    for variable in parallel.CLUSTERS:
+    monkeypatch.setattr(cluster.jax.distributed, 'initialize', lambda *a: asked.append(a))
+    monkeypatch.setattr(cluster.jax.config, 'update', lambda *a: None)
+    for variable in cluster.CLUSTERS:
         monkeypatch.delenv(variable, raising=False)
     for tasks, calls in (('1', 0), ('2', 1)):
         monkeypatch.setenv('SLURM_NTASKS', tasks)
-        parallel.start()
+        cluster.start()
         assert asked == [(None, None, None)] * calls
