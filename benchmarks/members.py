@@ -1,6 +1,8 @@
 """Time members of one program against as many runs, from the command to the result, and a step.
 
-python benchmarks/members.py --members=8 --steps=2000
+python benchmarks/members.py --members=8 --steps=2000 --devices=2
+
+Of virtual devices of a CPU, which the members share: a run alone has one.
 """
 
 import argparse
@@ -18,13 +20,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SPEED = re.compile(r'([\d,]+) images/s')
 
 
-def train(workdir: pathlib.Path, *keys: str) -> tuple[float, float, float]:
+def train(workdir: pathlib.Path, *keys: str, devices: int = 1) -> tuple[float, float, float]:
     """Train by the command; return seconds, CPU seconds, and images a second at its last log."""
     used, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     out = subprocess.run(
         [sys.executable, 'launch.py', f'--workdir={workdir}', *keys],
         cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'JAX_NUM_CPU_DEVICES': str(devices)},
         check=True,
         capture_output=True,
         text=True,
@@ -39,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--config', default='configs/mlp_digits.py')
     parser.add_argument('--members', type=int, default=8)
+    parser.add_argument('--devices', type=int, default=1, help='Virtual devices of the members.')
     parser.add_argument('--alone', type=int, default=0, help='Runs to time; 0 for all.')
     parser.add_argument('--steps', type=int, default=2000)
     parser.add_argument('keys', nargs='*', help='More keys of the config, as --config.KEY=VALUE.')
@@ -48,7 +51,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = pathlib.Path(folder)
         alone = [train(here / str(seed), *keys, f'--config.seed={seed}') for seed in range(count)]
-        group = train(here / 'group', *keys, f'--config.seeds={given.members}')
+        seeds = f'--config.seeds={given.members}'
+        group = train(here / 'group', *keys, seeds, devices=given.devices)
     of_all = [sum(column) * given.members / count for column in zip(*alone, strict=True)]
     print(f'{given.members} runs: {of_all[0]:.1f} s, {of_all[1]:.1f} s of CPU')
     print(f'{given.members} members: {group[0]:.1f} s, {group[1]:.1f} s of CPU')

@@ -10,6 +10,7 @@ import runs
 import gan_jax
 from gan_jax import train
 from gan_jax.errors import UserError
+from gan_jax.pictures import save_png
 from gan_jax.training import members
 
 TINY = {
@@ -59,6 +60,41 @@ def test_a_group_goes_on_as_if_it_was_never_stopped(group, tmp_path, monkeypatch
     runs.interrupted(monkeypatch, config, tmp_path, 8)
     assert runs.trained(config, tmp_path) == runs.result(group)['digest']
     assert runs.metrics(tmp_path) == runs.metrics(group)
+
+
+@pytest.mark.parametrize('backend', ['pmap', 'shard_map'])
+def test_devices_that_share_the_members_change_no_bit(tmp_path, backend):
+    config = tiny(sweep='optim.d.lr=[1e-4, 1e-3]', seeds=2, parallel=backend, steps_per_call=5)
+    digests = []
+    for devices in (1, 2):
+        config.devices = devices
+        digests.append(runs.trained(config, tmp_path / str(devices)))
+    assert digests[0] == digests[1]
+    assert runs.metrics(tmp_path / '1') == runs.metrics(tmp_path / '2')
+
+
+def test_more_devices_than_members_share_the_rows(group, tmp_path):
+    train.train(tiny(seeds=2, seed=3, devices=4), tmp_path)
+    ours, one = runs.metrics(tmp_path)[-1], runs.metrics(group)[-1]
+    losses = {k: v for k, v in one.items() if 'loss' in k}
+    assert {k: ours[k] for k in losses} == pytest.approx(losses, rel=1e-3)
+
+
+def test_a_held_out_split_is_measured_of_each_member(tmp_path):
+    draw = np.random.default_rng(0)
+    for at in range(40):
+        image = draw.integers(0, 256, (8, 8, 1)).astype(np.uint8)
+        save_png(tmp_path / 'data' / ('test' if at % 2 else 'train') / f'{at}.png', image)
+    where = {'name': 'folder', 'path': str(tmp_path / 'data'), 'split': 'train', 'range': '[0,1]'}
+    configs = {'group': {'seeds': 2, 'seed': 3}, 'alone': {'seed': 4}}
+    for name, changes in configs.items():
+        config = runs.small('autoencoder', duration='4st', **changes)
+        config.data.update(where)
+        config.eval.update({'split': 'test', 'every': '4st'})
+        train.train(config, tmp_path / name)
+    ours, own = (runs.metrics(tmp_path / name)[-1] for name in configs)
+    assert ours['member_1/val_loss'] == pytest.approx(own['val_loss'], rel=1e-5)
+    assert ours['member_1/val_loss'] != ours['member_0/val_loss']
 
 
 def test_one_member_diverges_and_the_others_go_on(tmp_path, caplog):

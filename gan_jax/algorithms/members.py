@@ -18,9 +18,10 @@ from jax import lax
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Symptom
 from gan_jax.core.state import Mean, Metrics, TrainState, finite
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
 
 # How the numbers of one member, and standard errors of means, are called.
-MEMBER, ERROR = 'member_', 'error/'
+MEMBER, ERROR = OF_MEMBERS = ('member_', 'error/')
 
 # What jax raises where a traced number is asked for its value.
 SHAPING = (
@@ -181,7 +182,7 @@ class Members(Procedure):
         On a CPU one member after the other: matrices of several at once are multiplied no faster
         there, and so a member has the bits of a run of its own.
         """
-        values = np.array(self.values, np.float32) if self.values else None
+        values = parallel.mine(jnp.array(self.values, jnp.float32)) if self.values else None
 
         def one(value, *own):
             if value is None:

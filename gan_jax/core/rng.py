@@ -31,6 +31,13 @@ def fold(key: jax.Array, purpose: str, step: jax.Array | int | None = None) -> j
     return key if step is None else jax.random.fold_in(key, step)
 
 
+def numbered(key: jax.Array, number: int) -> jax.Array:
+    """Derive the key of one of several batches; of keys [members] as many."""
+    if key.ndim:
+        return jax.vmap(lambda one: numbered(one, number))(key)
+    return jax.random.fold_in(key, number)
+
+
 def example_keys(key: jax.Array, n: int) -> jax.Array:
     """Return one key per example of this device's part of the batch, as typed keys [n].
 

@@ -16,8 +16,9 @@ from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-
 AXIS = 'data'
+# Of programs whose devices share the members of a run instead of the rows of its batches.
+MEMBERS = 'members'
 # (carry, constants, batch of one step) -> carry
 Step = Callable[[Any, Any, Any], Any]
 # The same over batches with a leading axis of steps, on host arrays of this process' part.
@@ -70,15 +71,29 @@ def gather(tree: Any) -> Any:
     return lax.all_gather(tree, AXIS, tiled=True) if size() > 1 else tree
 
 
-def mesh(devices: int = 0) -> Mesh:
+def mine(tree: Any) -> Any:
+    """Return this device's part of a tree [members, ...] that devices share; else the whole."""
+    try:
+        n = lax.axis_size(MEMBERS)
+    except NameError:
+        return tree
+
+    def part(x):
+        own = len(x) // n
+        return lax.dynamic_slice_in_dim(x, lax.axis_index(MEMBERS) * own, own)
+
+    return jax.tree.map(part, tree)
+
+
+def mesh(devices: int = 0, axis: str = AXIS) -> Mesh:
     """Return the one-axis mesh of the first `devices` devices of all processes, 0 for all."""
     chosen = np.array(jax.devices()[: devices or None])
-    return Mesh(chosen, (AXIS,), axis_types=(AxisType.Auto,))
+    return Mesh(chosen, (axis,), axis_types=(AxisType.Auto,))
 
 
 def own(mesh: Mesh) -> Mesh:
     """Return the part of a mesh that this process holds."""
-    return Mesh(np.array(mesh.local_devices), (AXIS,), axis_types=(AxisType.Auto,))
+    return Mesh(np.array(mesh.local_devices), mesh.axis_names, axis_types=(AxisType.Auto,))
 
 
 def replicate(tree: Any, devices: int = 0) -> Any:
@@ -90,11 +105,16 @@ def replicate(tree: Any, devices: int = 0) -> Any:
     return jax.device_put(copied, sharding, may_alias=False)
 
 
-def program(step: Step, backend: str = 'pmap', devices: int = 0, max_steps: int = 1) -> Program:
+def program(
+    step: Step, backend: str = 'pmap', devices: int = 0, max_steps: int = 1, axis: str = AXIS
+) -> Program:
     """Compile a per-device step over the devices; the carry is donated.
 
     The program takes batches [n, this process' batch, ...] for any n up to `max_steps`, and applies
     the step n times. `backend` is 'pmap' or 'shard_map'; both give the same bits.
+
+    axis: MEMBERS gives each device the whole batches of members of its own, of batches [n, rows,
+    members, ...] and of a carry whose leaves are [members, ...], or scalars that all share.
     """
 
     def several(carry, constants, batches, n):
@@ -105,7 +125,8 @@ def program(step: Step, backend: str = 'pmap', devices: int = 0, max_steps: int 
 
         return lax.fori_loop(0, n, body, carry)
 
-    call = BACKENDS[backend](_once(step) if max_steps == 1 else several, mesh(devices))
+    steps = _once(step) if max_steps == 1 else several
+    call = _compiled(steps, backend, devices, axis)
 
     def arguments(carry, constants, batches):
         n = len(jax.tree.leaves(batches)[0])
@@ -119,7 +140,13 @@ def program(step: Step, backend: str = 'pmap', devices: int = 0, max_steps: int 
 
 
 def shapes(
-    step: Step, carry: Any, constants: Any, batch: Any, backend: str = 'pmap', devices: int = 0
+    step: Step,
+    carry: Any,
+    constants: Any,
+    batch: Any,
+    backend: str = 'pmap',
+    devices: int = 0,
+    axis: str = AXIS,
 ) -> Any:
     """Return the shapes of what a per-device step returns for a batch, without running it.
 
@@ -128,9 +155,35 @@ def shapes(
     if jax.process_count() > 1:  # programs over several processes take arrays alone
         return jax.eval_shape(step, carry, constants, batch)
 
-    call = BACKENDS[backend](_once(step), mesh(devices))
+    call = _compiled(_once(step), backend, devices, axis)
     batches = jax.tree.map(lambda x: x[None], batch)
     return jax.eval_shape(call.compiled, *call.arguments(carry, constants, batches, 1))
+
+
+def _compiled(steps: Callable, backend: str, devices: int, axis: str) -> '_Call':
+    """Return steps over the devices, which share rows or members."""
+    shared = _shared(steps) if axis == MEMBERS else steps
+    return BACKENDS[backend](shared, mesh(devices, axis))
+
+
+def _shared(steps: Callable) -> Callable:
+    """Return steps whose devices change members of their own, and have all before and after."""
+
+    def each(call, tree):
+        return jax.tree.map(lambda x: call(x) if x.ndim else x, tree)
+
+    def gathered(x):
+        return lax.all_gather(x, MEMBERS, tiled=True)
+
+    def transposed(x):
+        return lax.all_to_all(x, MEMBERS, split_axis=2, concat_axis=1, tiled=True)
+
+    def own(carry, constants, batches, n):
+        # From a part of the rows of all members to all rows of a part of the members.
+        batches = jax.tree.map(transposed, batches)
+        return each(gathered, steps(each(mine, carry), constants, batches, n))
+
+    return own
 
 
 def _once(step: Step) -> Callable:
@@ -171,15 +224,15 @@ class _Call:
 
 
 def _pmap(steps: Callable, mesh: Mesh) -> _Call:
-    local = own(mesh)
+    local, (axis,) = own(mesh), mesh.axis_names
     # Naming the devices in a program over several processes is refused; then all take part.
     chosen = None if jax.process_count() > 1 else list(mesh.devices.flat)
     axes = (None, None, 1, None)
-    mapped = jax.pmap(steps, AXIS, in_axes=axes, out_axes=None, donate_argnums=0, devices=chosen)
+    mapped = jax.pmap(steps, axis, in_axes=axes, out_axes=None, donate_argnums=0, devices=chosen)
 
     def place(x):
         parts = x.reshape(x.shape[0], local.size, -1, *x.shape[2:])
-        return jax.device_put(parts, NamedSharding(local, PartitionSpec(None, AXIS)))
+        return jax.device_put(parts, NamedSharding(local, PartitionSpec(None, axis)))
 
     def count(n):
         return jax.device_put(np.int32(n), NamedSharding(local, PartitionSpec()))
@@ -188,7 +241,7 @@ def _pmap(steps: Callable, mesh: Mesh) -> _Call:
 
 
 def _shard_map(steps: Callable, mesh: Mesh) -> _Call:
-    whole, rows = PartitionSpec(), PartitionSpec(None, AXIS)
+    whole, rows = PartitionSpec(), PartitionSpec(None, *mesh.axis_names)
     # Without check_vma=False the gradient of a replicated parameter comes already summed, and
     # the mean over devices would count it twice.
     mapped = jax.shard_map(

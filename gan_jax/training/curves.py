@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_jax import files
+from gan_jax.algorithms.members import OF_MEMBERS
 from gan_jax.training import writers
-from gan_jax.training.progress_bar import OF_MEMBERS
 
 Lines = Sequence[dict[str, Any]]
 

@@ -269,11 +269,10 @@ class Loop:
         """Write what a finished run leaves, and print its digest."""
         state = jax.device_get(self.state)
         self.checkpoints.wait()
-        best, there = self.run.config.checkpoint.best, self.at.scalars
-        if best and best not in there:
-            log.warning(
-                'checkpoint.best=%r was never measured; available: %s', best, ', '.join(there)
-            )
+        best = self.run.config.checkpoint.best
+        if best and best not in self.at.scalars:
+            available = ', '.join(self.at.names())
+            log.warning('checkpoint.best=%r was never measured; available: %s', best, available)
         if parallel.is_main_process():
             self._end(state)
         return state

@@ -15,6 +15,7 @@ from gan_jax.core import nodes, rng
 from gan_jax.data import pipeline as pipelines
 from gan_jax.data.joint import Joint
 from gan_jax.errors import UserError
+from gan_jax.runtime import parallel
 
 FORM = "write KEY=[A, B, ...], as in sweep='optim.g.lr=[1e-4, 1e-3]'"
 NUMBERS = ('number', 'value', 'probability')
@@ -140,6 +141,12 @@ def _check(config: ConfigDict, one: Procedure) -> None:
             f'on_collapse={config.on_collapse!r} is not for several members: one that diverges '
             "stays as it was, and the others go on; available: 'warn'"
         )
+
+
+def axis(config: ConfigDict) -> str:
+    """Return what devices share: members, where each can have as many; else rows of batches."""
+    shared = many(config) and len(alone(config)) % parallel.mesh(config.devices).size == 0
+    return parallel.MEMBERS if shared else parallel.AXIS
 
 
 def key(config: ConfigDict) -> jax.Array:

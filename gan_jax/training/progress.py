@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.algorithms.members import MEMBER
+from gan_jax.algorithms.members import MEMBER, OF_MEMBERS
 from gan_jax.core.state import Mean, Metrics
 from gan_jax.errors import UserError
 
@@ -76,6 +76,10 @@ class Progress:
         """
         stale = () if self.fresh else self.measured
         return {k: v for k, v in self.scalars.items() if k not in stale}
+
+    def names(self) -> list[str]:
+        """Return the names of the scalars, but those of single members and of their spread."""
+        return [name for name in self.scalars if not name.startswith(OF_MEMBERS)]
 
     def take(self, values: dict[str, float]) -> None:
         """Take new scalars; of a member that has none any more, the last ones go."""

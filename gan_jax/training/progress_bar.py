@@ -8,11 +8,8 @@ from typing import Any, TextIO
 import numpy as np
 import tqdm
 
-from gan_jax.algorithms.members import ERROR, MEMBER
+from gan_jax.algorithms.members import OF_MEMBERS
 from gan_jax.errors import printable
-
-# What begins the names of single members' scalars, and of their spread.
-OF_MEMBERS = (MEMBER, ERROR)
 
 
 def duration(seconds: float) -> str:

@@ -124,7 +124,8 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
 
     def advance(state, constants, batch):
         resident, key_data = constants
-        return train_step(state, resident, batch, rng.wrap(key_data))
+        key = rng.wrap(parallel.mine(key_data))
+        return train_step(state, resident, batch, key)
 
     def step(carry, constants, batch):
         state, metrics = carry
@@ -137,11 +138,16 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     keys = rng.example_keys(run.key, jax.tree.leaves(example)[0].shape[0])
     state = jax.eval_shape(run.init, run.key)
     config = run.config
+    spread = {
+        'backend': config.parallel,
+        'devices': config.devices,
+        'axis': members.axis(config),
+    }
     # A typed key would go through the host at each call of a pmap over several processes.
     constants = (pipeline.resident, jax.random.key_data(run.key))
-    found = parallel.shapes(advance, state, constants, example, config.parallel, config.devices)
-    program = parallel.program(step, config.parallel, config.devices, config.steps_per_call)
-    constants = parallel.replicate(constants, run.config.devices)
+    found = parallel.shapes(advance, state, constants, example, **spread)
+    program = parallel.program(step, max_steps=config.steps_per_call, **spread)
+    constants = parallel.replicate(constants, config.devices)
     finish = jax.jit(pipeline.preprocess)
 
     def preprocess(batch):

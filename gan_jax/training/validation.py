@@ -42,7 +42,7 @@ class Validation:
         """Return the means over the whole split, each name with 'val_' before it."""
         total: Metrics = {}
         for start in range(0, len(self.pipeline), self.size):
-            key = jax.random.fold_in(self.key, start)
+            key = rng.numbered(self.key, start)
             found = self.step(state, self._batch(start), key)
             if not found:
                 break  # the procedure measures nothing there
