@@ -4,6 +4,7 @@ Files may also lie in folders of one's own that are laid out like gan_jax and na
 environment variable GAN_JAX_PLUGINS, separated as in PATH.
 """
 
+import functools
 import importlib
 import os
 import pathlib
@@ -15,8 +16,8 @@ from gan_jax.errors import unknown
 
 def names(package: str, but: tuple[str, ...] = ()) -> list[str]:
     """Return the names of the modules of a package such as 'gan_jax.models', in order."""
-    found = pkgutil.iter_modules(_open(package).__path__)
-    return sorted(m.name for m in found if m.name not in but)
+    found = (name for path in _open(package).__path__ for name in _listed(*_dated(path)))
+    return sorted({*found} - {*but})
 
 
 def find(package: str, name: str, what: str, but: tuple[str, ...] = ()) -> ModuleType:
@@ -29,6 +30,18 @@ def find(package: str, name: str, what: str, but: tuple[str, ...] = ()) -> Modul
     if name not in known:
         raise unknown(what, name, known)
     return importlib.import_module(f'{package}.{name}')
+
+
+def _dated(path: str) -> tuple[str, int]:
+    """Return a folder, and when a file was last put there; 0 where there is none."""
+    return path, os.stat(path).st_mtime_ns if os.path.isdir(path) else 0
+
+
+@functools.cache  # a config asks some thousand times while it is checked
+def _listed(path: str, changed: int) -> list[str]:
+    """Return the names of the modules in a folder as it was at a time."""
+    del changed
+    return [module.name for module in pkgutil.iter_modules([path])]
 
 
 def _open(package: str) -> ModuleType:

@@ -56,6 +56,7 @@ def test_flops_are_those_of_the_layers_and_leave_accumulation_out():
     product = 2 * 8 * 256
     assert 8 * product < once < 20 * product
     assert flops(accumulate=2) == pytest.approx(once, rel=1e-6)
+    assert flops(seeds=3) == pytest.approx(3 * once, rel=1e-6)
 
 
 def test_a_step_that_does_not_fit_is_said_not_to():

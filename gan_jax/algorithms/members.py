@@ -18,7 +18,6 @@ from jax import lax
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Symptom
 from gan_jax.core.state import Mean, Metrics, TrainState, finite
 from gan_jax.errors import UserError
-from gan_jax.runtime import parallel
 
 # How the numbers of one member, and standard errors of means, are called.
 MEMBER, ERROR = OF_MEMBERS = ('member_', 'error/')
@@ -58,25 +57,25 @@ class Members(Procedure):
         return self._joined(first, jnp.full(self.members, -1, jnp.int32))
 
     def train_step(self, state: TrainState, batch: Batch, ctx: Context) -> Any:
-        """Take a step of each member, on a batch [members, b, ...] with keys [members]."""
+        """Take a step of one member, of its own part of the state."""
+        diverged = state.aux['diverged']
+        before = TrainState(state.step, state.images, state.nets, state.aux['each'])
 
-        def one(procedure, nets, aux, batch, key, diverged):
-            before = TrainState(state.step, state.images, nets, aux)
-            after, metrics = procedure.train_step(before, batch, Context(key, ctx.phase))
-            numbers = jnp.stack([m.total for m in metrics.values()])
-            sound = jnp.stack([jnp.isfinite(numbers).all(), *finite(after).values()]).all()
-            going = sound & (diverged < 0)
-            kept = jax.tree.map(
-                lambda new, old: jnp.where(going, new, old), (after.nets, after.aux), (nets, aux)
-            )
-            metrics = {k: _where(going, m) for k, m in metrics.items()}
-            since = jnp.where(sound | (diverged >= 0), diverged, state.step)
-            return TrainState(after.step, after.images, *kept), metrics, since
+        def step(procedure):
+            return procedure.train_step(before, batch, Context(ctx.key, ctx.phase))
 
-        aux = state.aux
-        each = (state.nets, aux['each'], batch, ctx.key, aux['diverged'])
-        after, metrics, diverged = self._map(one, *each)
-        return self._joined(after, diverged), metrics
+        after, metrics = self._of(ctx.value, step)
+        numbers = jnp.stack([m.total for m in metrics.values()])
+        sound = jnp.stack([jnp.isfinite(numbers).all(), *finite(after).values()]).all()
+        going = sound & (diverged < 0)
+        nets, aux = jax.tree.map(
+            lambda new, old: jnp.where(going, new, old),
+            (after.nets, after.aux),
+            (before.nets, before.aux),
+        )
+        since = jnp.where(sound | (diverged >= 0), diverged, state.step)
+        kept = TrainState(after.step, after.images, nets, {'each': aux, 'diverged': since})
+        return kept, {k: _where(going, m) for k, m in metrics.items()}
 
     def phases(self) -> Sequence[Phase]:
         """Return the phase of all members."""
@@ -177,28 +176,28 @@ class Members(Procedure):
         )
 
     def _map(self, call: Callable[..., Any], *each: Any) -> Any:
-        """Call with the procedure of each member, and with what it has of trees [members, ...].
-
-        On a CPU one member after the other: matrices of several at once are multiplied no faster
-        there, and so a member has the bits of a run of its own.
-        """
-        values = parallel.mine(jnp.array(self.values, jnp.float32)) if self.values else None
+        """Call with the procedure of each member, and with what it has of trees [members, ...]."""
+        values = jnp.array(self.values, jnp.float32) if self.values else None
 
         def one(value, *own):
-            if value is None:
-                return call(self.each[0], *own)
-            assert self.build
-            try:
-                return call(self.build(value), *own)
-            except SHAPING as error:
-                raise UserError(
-                    f'sweep: {self.key} cannot be swept in one program, which it shapes; '
-                    'train a run for each of its values'
-                ) from error
+            return self._of(value, lambda procedure: call(procedure, *own))
 
         if jax.default_backend() == 'cpu':
             return lax.map(lambda own: one(*own), (values, *each))
         return jax.vmap(one)(values, *each)
+
+    def _of(self, value: jax.Array | None, call: Callable[[Procedure], Any]) -> Any:
+        """Call with the procedure of a value, which may be traced; None: of no sweep."""
+        if value is None:
+            return call(self.each[0])
+        assert self.build
+        try:
+            return call(self.build(value))
+        except SHAPING as error:
+            raise UserError(
+                f'sweep: {self.key} cannot be swept in one program, which it shapes; '
+                'train a run for each of its values'
+            ) from error
 
     def _stacked(self, state: TrainState) -> TrainState:
         """Return a state whose counters, too, have the axis of members."""

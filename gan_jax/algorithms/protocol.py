@@ -41,11 +41,13 @@ class Phase(NamedTuple):
 class Context(struct.PyTreeNode):
     """Hold what a step is told beside state and batch.
 
-    key: the root key of the run; draws fold in a purpose and `state.step`. phase: static.
+    key: the root key of the run; draws fold in a purpose and `state.step`. phase: static. value: of
+    a member of a sweep, what its number is.
     """
 
     key: jax.Array
     phase: Phase = struct.field(pytree_node=False)
+    value: jax.Array | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +113,8 @@ class Frozen(NamedTuple):
 class Procedure:
     """Train networks; subclasses are frozen dataclasses of modules, optimisers, losses, numbers.
 
-    Those that train several members at once return what the last four methods say of each.
+    Those that train several members at once take the step of one, and return what the last four
+    methods say of each.
     """
 
     def init(self, key: jax.Array) -> TrainState:

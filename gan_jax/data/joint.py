@@ -22,6 +22,11 @@ class Joint(Pipeline):
         self.__dict__.update(vars(pipelines[0]))
         self.pipelines = pipelines
 
+    @property
+    def alone(self) -> Pipeline:
+        """Return what finishes the batches of one member."""
+        return self.pipelines[0]
+
     def batches(self, position: int) -> Batches:
         """Yield this process's part of the batches from a position on; see `Pipeline.batches`."""
         ahead = 1 if self.resident is None else AHEAD

@@ -148,6 +148,11 @@ class Pipeline:
         total = sum(len(stream.source) for stream in self.streams)
         return audit.report(bad, total, len(bad) <= audit.LISTED)
 
+    @property
+    def alone(self) -> 'Pipeline':
+        """Return what finishes the batches of one run, where there are those of several."""
+        return self
+
     def preprocess(self, resident: Any, batch: Any, keys: jax.Array | None) -> dict[str, jax.Array]:
         """Finish a batch on the device: gather, and what each field's kind does; pure.
 

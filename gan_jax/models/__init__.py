@@ -38,7 +38,12 @@ def find(name: str) -> Any:
 
 def networks(file: str) -> dict[str, type[nn.Module]]:
     """Return the networks that a model file defines, by 'file.Class': modules with a `shape`."""
-    module = find(file)
+    return _defined(find(file), file)
+
+
+@functools.cache
+def _defined(module: Any, file: str) -> dict[str, type[nn.Module]]:
+    """Return the networks of a module; see `networks`."""
     return {
         f'{file}.{name}': cls
         for name, cls in vars(module).items()

@@ -16,9 +16,10 @@ from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from gan_jax.runtime import group
+
 AXIS = 'data'
-# Of programs whose devices share the members of a run instead of the rows of its batches.
-MEMBERS = 'members'
+
 # (carry, constants, batch of one step) -> carry
 Step = Callable[[Any, Any, Any], Any]
 # The same over batches with a leading axis of steps, on host arrays of this process' part.
@@ -71,20 +72,6 @@ def gather(tree: Any) -> Any:
     return lax.all_gather(tree, AXIS, tiled=True) if size() > 1 else tree
 
 
-def mine(tree: Any) -> Any:
-    """Return this device's part of a tree [members, ...] that devices share; else the whole."""
-    try:
-        n = lax.axis_size(MEMBERS)
-    except NameError:
-        return tree
-
-    def part(x):
-        own = len(x) // n
-        return lax.dynamic_slice_in_dim(x, lax.axis_index(MEMBERS) * own, own)
-
-    return jax.tree.map(part, tree)
-
-
 def mesh(devices: int = 0, axis: str = AXIS) -> Mesh:
     """Return the one-axis mesh of the first `devices` devices of all processes, 0 for all."""
     chosen = np.array(jax.devices()[: devices or None])
@@ -106,15 +93,18 @@ def replicate(tree: Any, devices: int = 0) -> Any:
 
 
 def program(
-    step: Step, backend: str = 'pmap', devices: int = 0, max_steps: int = 1, axis: str = AXIS
+    step: Step,
+    backend: str = 'pmap',
+    devices: int = 0,
+    max_steps: int = 1,
+    members: int = 0,
 ) -> Program:
     """Compile a per-device step over the devices; the carry is donated.
 
     The program takes batches [n, this process' batch, ...] for any n up to `max_steps`, and applies
     the step n times. `backend` is 'pmap' or 'shard_map'; both give the same bits.
 
-    axis: MEMBERS gives each device the whole batches of members of its own, of batches [n, rows,
-    members, ...] and of a carry whose leaves are [members, ...], or scalars that all share.
+    members: 0, or those of a group as runtime/group.py describes one; the step is that of a member.
     """
 
     def several(carry, constants, batches, n):
@@ -126,7 +116,7 @@ def program(
         return lax.fori_loop(0, n, body, carry)
 
     steps = _once(step) if max_steps == 1 else several
-    call = _compiled(steps, backend, devices, axis)
+    call = _compiled(steps, backend, devices, members)
 
     def arguments(carry, constants, batches):
         n = len(jax.tree.leaves(batches)[0])
@@ -146,44 +136,29 @@ def shapes(
     batch: Any,
     backend: str = 'pmap',
     devices: int = 0,
-    axis: str = AXIS,
+    members: int = 0,
 ) -> Any:
     """Return the shapes of what a per-device step returns for a batch, without running it.
 
     It is traced as a program traces it, so that what it calls jitted is traced once for both.
     """
-    if jax.process_count() > 1:  # programs over several processes take arrays alone
-        return jax.eval_shape(step, carry, constants, batch)
-
-    call = _compiled(_once(step), backend, devices, axis)
     batches = jax.tree.map(lambda x: x[None], batch)
+    if jax.process_count() > 1:  # programs over several processes take arrays alone
+        steps = group.of_members(_once(step)) if members else _once(step)
+        return jax.eval_shape(steps, carry, constants, batches, 1)
+
+    call = _compiled(_once(step), backend, devices, members)
     return jax.eval_shape(call.compiled, *call.arguments(carry, constants, batches, 1))
 
 
-def _compiled(steps: Callable, backend: str, devices: int, axis: str) -> '_Call':
-    """Return steps over the devices, which share rows or members."""
-    shared = _shared(steps) if axis == MEMBERS else steps
-    return BACKENDS[backend](shared, mesh(devices, axis))
-
-
-def _shared(steps: Callable) -> Callable:
-    """Return steps whose devices change members of their own, and have all before and after."""
-
-    def each(call, tree):
-        return jax.tree.map(lambda x: call(x) if x.ndim else x, tree)
-
-    def gathered(x):
-        return lax.all_gather(x, MEMBERS, tiled=True)
-
-    def transposed(x):
-        return lax.all_to_all(x, MEMBERS, split_axis=2, concat_axis=1, tiled=True)
-
-    def own(carry, constants, batches, n):
-        # From a part of the rows of all members to all rows of a part of the members.
-        batches = jax.tree.map(transposed, batches)
-        return each(gathered, steps(each(mine, carry), constants, batches, n))
-
-    return own
+def _compiled(steps: group.Steps, backend: str, devices: int, members: int) -> '_Call':
+    """Return steps over the devices, which share the members where each can have as many."""
+    axis = AXIS
+    if members:
+        steps = group.of_members(steps)
+        if members % mesh(devices).size == 0:
+            steps, axis = group.divided(steps), group.MEMBERS
+    return BACKENDS[backend](steps, mesh(devices, axis))
 
 
 def _once(step: Step) -> Callable:

@@ -89,4 +89,4 @@ def of_attempt(runner: PhaseRunner, key: jax.Array, attempt: int, devices: int) 
     if not attempt:
         return runner.constants
     key_data = jax.random.key_data(rng.fold(key, 'attempt', attempt))
-    return runner.constants[0], parallel.replicate(key_data, devices)
+    return runner.constants[0], parallel.replicate((key_data, None), devices)

@@ -85,26 +85,30 @@ def memory(stepper: Stepper) -> Memory:
 def flops_per_image(run: Run, runner: PhaseRunner) -> float:
     """Return the floating-point operations of a step by XLA's cost analysis, for each real image.
 
-    All networks, forwards and backwards, in a step in which every lazy part is due, on one device.
-    Convolutions count as they are defined, however few products compute them.
+    All networks, forwards and backwards, in a step in which every lazy part is due, on one device,
+    of all members, whose images of a step count as one's. Convolutions count as they are defined,
+    however few products compute them.
     """
     step, shapes = step_of_one_device(run, runner)
     with contractions.plain():
         cost: Any = jax.jit(step).lower(*shapes).cost_analysis()
-    return float(cost['flops']) / jax.tree.leaves(runner.example)[0].shape[0]
+    rows = jax.tree.leaves(shapes[1])[0].shape[0]
+    return float(cost['flops']) / rows * len(run.algorithm.alone())
 
 
 def step_of_one_device(run: Run, runner: PhaseRunner) -> tuple[Callable, tuple]:
-    """Return the training step as a function, and the shapes of what it takes.
+    """Return the training step as a function, of the first of members, and the shapes it takes.
 
     It has the whole batch. Accumulation is left out: of a loop, the body would be seen once. The
     state's shapes are the same without it.
     """
-    config = run.config.copy_and_resolve_references()
+    config = members.alone(run.config.copy_and_resolve_references())[0]
     config.accumulate = 1
     algorithm = members.build(config, len(run.source), run.spec)
-    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), runner.example)
-    state = jax.eval_shape(run.init, run.key)
-    ctx = Context(run.key, runner.phase)
+    first = run.algorithm.split(runner.example)[0]
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), first)
+    key = members.key(config)
+    state = jax.eval_shape(algorithm.init, key)
+    ctx = Context(key, runner.phase)
     # a function of its own, so that it is traced however often it was before
     return lambda *args: algorithm.train_step(*args), (state, batch, ctx)

@@ -15,7 +15,6 @@ from gan_jax.core import nodes, rng
 from gan_jax.data import pipeline as pipelines
 from gan_jax.data.joint import Joint
 from gan_jax.errors import UserError
-from gan_jax.runtime import parallel
 
 FORM = "write KEY=[A, B, ...], as in sweep='optim.g.lr=[1e-4, 1e-3]'"
 NUMBERS = ('number', 'value', 'probability')
@@ -92,6 +91,11 @@ def many(config: ConfigDict) -> bool:
     return config.seeds > 1 or bool(config.sweep)
 
 
+def count(config: ConfigDict) -> int:
+    """Return the number of members of a run, 0 for one that has none."""
+    return len(alone(config)) if many(config) else 0
+
+
 def build(config: ConfigDict, epoch: int, spec: Any) -> Procedure:
     """Build the algorithm of a config, of all its members if there are several.
 
@@ -143,17 +147,18 @@ def _check(config: ConfigDict, one: Procedure) -> None:
         )
 
 
-def axis(config: ConfigDict) -> str:
-    """Return what devices share: members, where each can have as many; else rows of batches."""
-    shared = many(config) and len(alone(config)) % parallel.mesh(config.devices).size == 0
-    return parallel.MEMBERS if shared else parallel.AXIS
-
-
 def key(config: ConfigDict) -> jax.Array:
     """Return the root key of a run, or those of its members [members]."""
     if not many(config):
         return rng.root(config.seed)
     return rng.wrap(jnp.stack([jax.random.key_data(rng.root(one.seed)) for one in alone(config)]))
+
+
+def own(run: Any) -> tuple[jax.Array, jax.Array | None]:
+    """Return the key data and the swept value of a run, or those of its members [members]."""
+    # A typed key would go through the host at each call of a pmap over several processes.
+    values = getattr(run.algorithm, 'values', ())
+    return jax.random.key_data(run.key), jnp.array(values, jnp.float32) if values else None
 
 
 def pipeline(config: ConfigDict, examples: Any, **options: Any) -> pipelines.Pipeline:

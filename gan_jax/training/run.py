@@ -115,17 +115,16 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     )
 
     @jax.jit  # so that it is traced once, for the shapes of its metrics and for the program
-    def train_step(state, resident, batch, key):
+    def train_step(state, resident, batch, key, value):
         keys = rng.example_keys(
             rng.fold(key, 'data', state.step), jax.tree.leaves(batch)[0].shape[0]
         )
-        prepared = pipeline.preprocess(resident, batch, keys)
-        return run.algorithm.train_step(state, prepared, Context(key, phase))
+        prepared = pipeline.alone.preprocess(resident, batch, keys)
+        return run.algorithm.train_step(state, prepared, Context(key, phase, value))
 
     def advance(state, constants, batch):
-        resident, key_data = constants
-        key = rng.wrap(parallel.mine(key_data))
-        return train_step(state, resident, batch, key)
+        resident, (key_data, value) = constants
+        return train_step(state, resident, batch, rng.wrap(key_data), value)
 
     def step(carry, constants, batch):
         state, metrics = carry
@@ -141,10 +140,9 @@ def open_phase(run: Run, phase: Phase) -> PhaseRunner:
     spread = {
         'backend': config.parallel,
         'devices': config.devices,
-        'axis': members.axis(config),
+        'members': members.count(config),
     }
-    # A typed key would go through the host at each call of a pmap over several processes.
-    constants = (pipeline.resident, jax.random.key_data(run.key))
+    constants = (pipeline.resident, members.own(run))
     found = parallel.shapes(advance, state, constants, example, **spread)
     program = parallel.program(step, max_steps=config.steps_per_call, **spread)
     constants = parallel.replicate(constants, config.devices)

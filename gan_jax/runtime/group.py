@@ -1,0 +1,86 @@
+"""Steps of several members of a run: each takes all of them alone, on a device of its own or not.
+
+Of a group the leaves of the carry are [members, ...], or scalars that are those of all; constants
+are (what all share, what each has [members, ...]); batches are [n, rows, members, ...].
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+# The axis of programs whose devices share the members, instead of the rows of batches.
+MEMBERS = 'members'
+
+# (carry, constants, batches, number of steps) -> carry
+Steps = Callable[[Any, Any, Any, Any], Any]
+
+
+def of_members(steps: Steps) -> Steps:
+    """Return steps of a group, of those of one member."""
+
+    def group(carry, constants, batches, n):
+        shared, own = constants
+
+        def alone(carry, own, batches):
+            return steps(carry, (shared, own), batches, n)
+
+        return _each(alone, carry, own, batches)
+
+    return group
+
+
+def divided(steps: Steps) -> Steps:
+    """Return steps of a group, of those of a part of it, with an equal part on each device."""
+
+    def whole(carry, constants, batches, n):
+        shared, own = constants
+        carry, own = (_leaves(_mine, tree) for tree in (carry, own))
+        carry = steps(carry, (shared, own), jax.tree.map(_all_rows, batches), n)
+        return _leaves(_gathered, carry)
+
+    return whole
+
+
+def _each(alone: Callable, carry: Any, own: Any, batches: Any) -> Any:
+    """Return the carries of members that take their steps; more may come behind them.
+
+    On a CPU one member after the other: matrices of several at once are multiplied no faster
+    there, and so the networks of a member stay in the cache from step to step.
+    """
+    if jax.default_backend() == 'cpu':
+        members = len(jax.tree.leaves(own)[0])
+        spread = jax.tree.map(lambda x: x if x.ndim else jnp.broadcast_to(x, members), carry)
+        moved = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batches)
+        after = lax.map(lambda each: alone(*each), (spread, own, moved))
+    else:
+        axes = jax.tree.map(lambda x: 0 if x.ndim else None, carry)
+        after = jax.vmap(alone, in_axes=(axes, 0, 2))(carry, own, batches)
+    equal = [x.ndim == 0 for x in jax.tree.leaves(carry)]
+    leaves, form = jax.tree.flatten(after)
+    equal += [False] * (len(leaves) - len(equal))
+    joined = [x[0] if e else x for x, e in zip(leaves, equal, strict=True)]
+    return jax.tree.unflatten(form, joined)
+
+
+def _leaves(call: Callable, tree: Any) -> Any:
+    """Call with each leaf that has an axis of members."""
+    return jax.tree.map(lambda x: call(x) if x.ndim else x, tree)
+
+
+def _mine(x: jax.Array) -> jax.Array:
+    """Return this device's part of the members."""
+    own = len(x) // lax.axis_size(MEMBERS)
+    return lax.dynamic_slice_in_dim(x, lax.axis_index(MEMBERS) * own, own)
+
+
+def _gathered(x: jax.Array) -> jax.Array:
+    """Join the parts of all devices."""
+    return lax.all_gather(x, MEMBERS, tiled=True)
+
+
+def _all_rows(x: jax.Array) -> jax.Array:
+    """Return all rows of this device's members, for some rows of all members."""
+    return lax.all_to_all(x, MEMBERS, split_axis=2, concat_axis=1, tiled=True)
