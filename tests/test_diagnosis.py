@@ -1,9 +1,13 @@
 """Diagnosis: runs that are broken on purpose are named, and a run that goes back is exact."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import runs
+import test_translation
 
+from gan_jax import models
 from gan_jax.algorithms.protocol import Symptom
 from gan_jax.algorithms.two_player import GAN
 from gan_jax.errors import UserError
@@ -38,6 +42,41 @@ def test_networks_that_learn_nothing_are_named(tmp_path, caplog):
     d, g = words(caplog)
     assert d.startswith('step 50: D has learnt nothing: its loss is 1.38')
     assert g.startswith('step 50: G collapses: over z its images vary by')
+
+
+def test_every_player_of_an_adversarial_autoencoder_is_watched(tmp_path, caplog):
+    model = {'encoder': {'hidden': (4,), 'z_dim': 2}, 'decoder': {'hidden': (4,)}}
+    model |= {'d_z': {'hidden': (4,)}, 'd': {'hidden': (4,)}}
+    nets = {name: {**keys, 'weight_init': 'normal'} for name, keys in model.items()}
+    changes = {f'optim.{name}.lr': 1e-9 for name in model} | {'data.range': '[0,1]'}
+    config = runs.small('caae', **{**QUICK, **changes})
+    config.model = models.node('caae', classes=10, **nets)
+    runs.trained(config, tmp_path)
+    said = ' '.join(words(caplog))
+    for name in ('D_z has learnt nothing', 'D has learnt nothing', 'the decoder collapses'):
+        assert f'step 50: {name}' in said
+    assert runs.metrics(tmp_path)[-1].keys() >= {'d_z_fake_q50', 'image_std', 'encoder_weight_norm'}
+
+
+def test_images_of_images_are_watched_by_what_they_are_made_of():
+    algorithm, data = test_translation.built('cyclegan'), test_translation.batches('cyclegan')
+    data = test_translation.first(data)
+    state, key = algorithm.init(jax.random.key(0)), jax.random.key(1)
+    seen = jax.device_get(jax.jit(algorithm.observe)(state, data, data, key))
+    for name in ('d_a', 'd_b'):
+        np.testing.assert_allclose(seen[f'{name}_heldout_q50'], seen[f'{name}_real_q50'], rtol=1e-6)
+        assert seen[f'{name}_fake_q10'] < seen[f'{name}_fake_q90']
+    constant = {name: jnp.ones_like(images) for name, images in data.items()}
+    still = jax.device_get(
+        jax.jit(algorithm.observe)(state, {**data, 'a': constant['a']}, None, key)
+    )
+    assert still['a_std'] == 0 and still['ab_std'] < 1e-5 < still['ba_std']
+    losses = {'ab_loss': 0.5, 'ba_loss': 0.5, 'd_a_loss': 0.5, 'd_b_loss': 1e-4}
+    found = algorithm.symptoms({**seen, **losses, 'ab_std': 0.01})
+    assert found.keys() == {'d_b_wins', 'ab_collapses'}
+    assert found['d_b_wins'].words.startswith(
+        'D_b wins: its loss is 0.0001, and teaches ab nothing'
+    )
 
 
 # Small weights at first, and then the same ones.

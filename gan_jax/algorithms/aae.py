@@ -7,8 +7,9 @@ import flax.linen as nn
 import jax
 
 from gan_jax import models
-from gan_jax.algorithms import autoencoder
+from gan_jax.algorithms import autoencoder, health
 from gan_jax.algorithms.autoencoder import PARTS, Apply, Losses
+from gan_jax.algorithms.health import Judged, Players
 from gan_jax.algorithms.protocol import Batch, Context, Maker
 from gan_jax.algorithms.sampling import Sampled
 from gan_jax.core import keys, latent, losses, optim, rng
@@ -75,6 +76,21 @@ class AAE(Sampled):
         fooled = self.adversarial.g(judged, judged)
         loss = error + self.latent_weight * fooled
         return {'loss': loss, 'reconstruction': error, 'latent_loss': fooled}
+
+    def players(self) -> tuple[Players, ...]:
+        """Return the discriminator of latents, and the encoder."""
+        return (Players('d_z', 'latent', 'the encoder', 'prior', ('d_z', 'encoder')),)
+
+    def chance(self) -> float:
+        """Return the loss of a discriminator that tells nothing apart."""
+        return health.chance(self.adversarial)
+
+    def judged(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Judged]:
+        """Return what the discriminator says of draws from the prior, and of latents."""
+        run, keys = self.averaged(state), rng.example_keys(key, len(batch['image']))
+        found = self.point(run('encoder', self.noised(batch['image'], keys)))
+        drawn = self.draws(rng.split_each(keys, 'prior'))
+        return {'d_z': Judged(*(verdict(run('d_z', z)).logits for z in (drawn, found)))}
 
     def makers(self) -> dict[str, Maker]:
         """Return what is made of given images, and of draws from the prior."""

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models
-from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure
+from gan_jax.algorithms.health import Observed
+from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase
 from gan_jax.core import keys, optim, rng
 from gan_jax.core.losses.protocol import cross_entropy
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
@@ -33,7 +34,7 @@ Losses = dict[str, jax.Array]
 
 
 @dataclass(frozen=True)
-class Autoencoder(Procedure):
+class Autoencoder(Observed):
     """Train an encoder and a decoder to give images back (Vincent et al. 2008, for the noise)."""
 
     encoder: nn.Module

@@ -17,6 +17,7 @@ from gan_jax import models
 from gan_jax.algorithms import aae, autoencoder
 from gan_jax.algorithms.aae import AAE, PRIOR
 from gan_jax.algorithms.autoencoder import PARTS, Apply, Losses
+from gan_jax.algorithms.health import Judged, Players
 from gan_jax.algorithms.protocol import Batch, Context
 from gan_jax.core import keys, optim, rng, strokes
 from gan_jax.core.game import verdict
@@ -122,6 +123,20 @@ class CAAE(AAE):
         measured = self.measure(made.reshape(-1, *self.shape)).reshape(len(made), -1)
         ordered = (jnp.diff(measured, axis=1) > 0).all(axis=1)
         return {**found, 'ordered': Mean.of(ordered)}
+
+    def players(self) -> tuple[Players, ...]:
+        """Return those of latents, and the discriminator of images with the decoder."""
+        images = Players('d', 'image', 'the decoder', 'real', ('d', 'decoder'))
+        return (*super().players(), images)
+
+    def judged(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Judged]:
+        """Return what the discriminators say, that of images of random ages."""
+        run, keys = self.averaged(state), rng.example_keys(key, len(batch['image']))
+        made, age = self.aged(run, batch, keys)
+        real = verdict(run('d', batch['image'], batch['label'])).logits
+        fake = verdict(run('d', made, age)).logits
+        judged = super().judged(state, batch, key)
+        return {**judged, 'd': Judged(real, fake, batch['image'], made)}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return a row for each of some images: the image, and how it is at all ages."""

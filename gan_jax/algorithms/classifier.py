@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models
-from gan_jax.algorithms.protocol import EMA, GRID, Batch, Context, Phase, Procedure
+from gan_jax.algorithms.health import Observed
+from gan_jax.algorithms.protocol import EMA, GRID, Batch, Context, Phase
 from gan_jax.core import nodes, optim, rng, values
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, update
@@ -26,7 +27,7 @@ KEYS: nodes.Keys = {
 
 
 @dataclass(frozen=True)
-class Classification(Procedure):
+class Classification(Observed):
     """Train a network to name the class of an image, by the cross-entropy of its logits."""
 
     network: nn.Module

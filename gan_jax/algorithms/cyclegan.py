@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models
-from gan_jax.algorithms import translation
-from gan_jax.algorithms.protocol import EMA, Batch, Context, Maker, Phase, Procedure
+from gan_jax.algorithms import health, translation
+from gan_jax.algorithms.health import Judged, Observed, Players
+from gan_jax.algorithms.protocol import EMA, Batch, Context, Maker, Phase
 from gan_jax.algorithms.translation import apart, judge
 from gan_jax.core import keys, nodes, optim, pool, rng, values
+from gan_jax.core.game import verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, update
@@ -48,7 +50,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class CycleGAN(Procedure):
+class CycleGAN(Observed):
     """Train two generators, each the way back of the other, against two discriminators.
 
     modules: generators 'ab' and 'ba', discriminators 'd_a' and 'd_b' of what they make, with the
@@ -188,6 +190,26 @@ class CycleGAN(Procedure):
             _, back = self.there_and_back(state, way, batch[start], key)
             lost[f'cycle_{start}'] = Mean.of(apart(back, batch[start]))
         return {'cycle': lost['cycle_a'] + lost['cycle_b'], **lost}
+
+    def players(self) -> tuple[Players, ...]:
+        """Return each discriminator, and the generator of what it sees."""
+        return tuple(Players(f'd_{to}', way, way, to) for way, (_, to) in WAYS.items())
+
+    def chance(self) -> float:
+        """Return the loss of a discriminator that tells nothing apart."""
+        return health.chance(self.loss, self.weights.d_weight)
+
+    def judged(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Judged]:
+        """Return what each discriminator says of a batch, and of what is made for it."""
+        found = {}
+        for field, made in self.fakes(state, batch, key).items():
+            name = f'd_{field}'
+            real, fake = (
+                verdict(apply_averaged(self.modules[name], state.nets[name], images)).logits
+                for images in (batch[field], made)
+            )
+            found[name] = Judged(real, fake, batch[field], made)
+        return found
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return the first images of each set above their translations, and what comes back."""

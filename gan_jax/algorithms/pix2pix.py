@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import models, terms
-from gan_jax.algorithms import translation
-from gan_jax.algorithms.protocol import EMA, Batch, Context, Maker, Phase, Procedure
+from gan_jax.algorithms import health, translation
+from gan_jax.algorithms.health import Judged, Observed, Players
+from gan_jax.algorithms.protocol import EMA, Batch, Context, Maker, Phase
 from gan_jax.algorithms.translation import apart
 from gan_jax.core import keys, nodes, optim, rng, values
 from gan_jax.core.game import Play, Player, Verdict, View, verdict
@@ -51,7 +52,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Pix2Pix(Procedure):
+class Pix2Pix(Observed):
     """Train a generator from images to their partners; its discriminator sees both of a pair.
 
     shapes: of the fields 'input' and 'target'. What terms change of what the discriminator sees
@@ -182,6 +183,24 @@ class Pix2Pix(Procedure):
         """Return the mean absolute difference of pixels to the target."""
         made = self.translate(state, batch[SOURCE], key)
         return {'l1': Mean.of(apart(made, batch[TARGET]))}
+
+    def players(self) -> tuple[Players, ...]:
+        """Return both players, if the discriminator counts."""
+        return (Players(terms=True),) if self.weights.adversarial else ()
+
+    def chance(self) -> float:
+        """Return the loss of a discriminator that tells nothing apart."""
+        return health.chance(self.loss, self.weights.d_weight)
+
+    def judged(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Judged]:
+        """Return what the discriminator says of pairs, and of those that are made."""
+        keys = rng.example_keys(key, len(batch[SOURCE]))
+        play, made, _ = self.play('d', state.nets, batch, keys, state)
+        real, fake = (
+            verdict(apply_averaged(self.discriminator, state.nets['d'], pairs)).logits
+            for pairs in (play.real, play.fake)
+        )
+        return {'d': Judged(real, fake, batch[TARGET], made)}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return the first sources of the data, what is made of them, and their targets."""

@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.algorithms import translation
-from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure
+from gan_jax.algorithms import health, translation
+from gan_jax.algorithms.health import Judged, Observed, Players
+from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase
 from gan_jax.algorithms.translation import judge
 from gan_jax.core import rng
+from gan_jax.core.game import verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import (
     Mean,
@@ -50,7 +52,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class SuperResolution(Procedure):
+class SuperResolution(Observed):
     """Train a generator to enlarge images, in two stages.
 
     span: the range of the images. They are shrunk on the device by bicubic interpolation that
@@ -229,6 +231,25 @@ class SuperResolution(Procedure):
             )
             for name, x in made.items()
         }
+
+    def players(self) -> tuple[Players, ...]:
+        """Return both players, of whom the second stage alone has a contest."""
+        return (Players(),)
+
+    def chance(self) -> float:
+        """Return the loss of a discriminator that tells nothing apart."""
+        return health.chance(self.loss)
+
+    def judged(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Judged]:
+        """Return what the discriminator says of images, and of those that are enlarged."""
+        images = batch[self.field]
+        keys = rng.example_keys(key, len(images))
+        made, _ = apply(self.generator, state.nets['g'], self.shrink(images), keys=keys)
+        real, fake = (
+            verdict(apply_averaged(self.discriminator, state.nets['d'], x)).logits
+            for x in (images, made)
+        )
+        return {'d': Judged(real, fake, images, made)}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
         """Return the first images of the data: interpolated, as the generator makes them, real."""

@@ -1,7 +1,7 @@
 """The two-player game, of any generator, discriminator, adversarial loss and terms."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,13 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms import health, lazy
+from gan_jax.algorithms.health import Judged, Observed, Players
 from gan_jax.algorithms.protocol import (
     Batch,
     Context,
     Maker,
     Phase,
-    Procedure,
     Space,
-    Symptom,
 )
 from gan_jax.algorithms.styles import Styles
 from gan_jax.core import latent, rng, standing, values
@@ -31,7 +30,7 @@ from gan_jax.terms.protocol import Term, settle, shares
 
 
 @dataclass(frozen=True)
-class GAN(Procedure):
+class GAN(Observed):
     """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
 
     prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
@@ -259,21 +258,31 @@ class GAN(Procedure):
         means = [term.validate(batch[self.field], batch, discriminate) for term in self.terms]
         return dict(item for found in means for item in found.items())
 
-    def observe(
-        self, state: TrainState, batch: Batch, held_out: Batch | None, key: jax.Array
-    ) -> dict[str, jax.Array]:
-        """Return what D says of examples, and how G's vary; see `health.observe`."""
-        return health.observe(self, state, batch, held_out, key)
+    def players(self) -> tuple[Players, ...]:
+        """Return the two."""
+        return (Players(terms=True),)
 
-    def symptoms(self, values: Mapping[str, float]) -> dict[str, Symptom]:
-        """Return what is wrong with the game; see `health.symptoms`."""
-        return health.symptoms(values, self.chance)
-
-    @functools.cached_property
     def chance(self) -> float:
         """Return the loss of a discriminator that tells nothing apart."""
-        logits = jnp.full(1, self.loss.threshold)
-        return float(self.passes.weight * self.loss.d(logits, logits).mean())
+        return health.chance(self.loss, self.passes.weight)
+
+    def judged(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Judged]:
+        """Return what D says of examples as it sees them, and what G makes of one class."""
+        images, net = batch[self.field], state.nets['d']
+        keys = rng.example_keys(key, len(images))
+        play, _ = self.real_and_fake('d', state.nets, batch, keys, state)
+        real, fake = (
+            verdict(apply_averaged(self.discriminator, net, *seen)).logits
+            for seen in ((play.real, play.real_label), (play.fake, play.fake_label))
+        )
+        keys = rng.example_keys(rng.fold(key, 'z'), len(images))
+        return {'d': Judged(real, fake, images, self.of_one_class(state, keys))}
+
+    def of_one_class(self, state: TrainState, keys: jax.Array) -> jax.Array:
+        """Return what G, as it trains, makes of the latents of keys [n], all of the first class."""
+        label = self._label(jnp.zeros(len(keys), jnp.int32))
+        own = rng.split_each(keys, 'g')
+        return apply(self.generator, state.nets['g'], self.draw(keys), label, keys=own)[0]
 
     @functools.cached_property
     def verdict_shapes(self) -> Verdict:
