@@ -11,6 +11,7 @@ import gan_jax
 from gan_jax import train
 from gan_jax.errors import UserError
 from gan_jax.pictures import save_png
+from gan_jax.runtime import group as runtime_group
 from gan_jax.training import members
 
 TINY = {
@@ -62,7 +63,17 @@ def test_a_group_goes_on_as_if_it_was_never_stopped(group, tmp_path, monkeypatch
     assert runs.metrics(tmp_path) == runs.metrics(group)
 
 
-@pytest.mark.parametrize('backend', ['pmap', 'shard_map'])
+def test_members_that_are_computed_at_once_are_the_same(tmp_path, monkeypatch):
+    config = tiny(sweep='optim.d.lr=[1e-4, 1e-3]')
+    one_by_one = train.train(config, tmp_path / 'one')
+    monkeypatch.setattr(runtime_group, 'one_by_one', lambda: False)
+    at_once = train.train(config, tmp_path / 'both')
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), one_by_one, at_once
+    )
+
+
+@pytest.mark.parametrize('backend', ['pmap', pytest.param('shard_map', marks=pytest.mark.slow)])
 def test_devices_that_share_the_members_change_no_bit(tmp_path, backend):
     config = tiny(sweep='optim.d.lr=[1e-4, 1e-3]', seeds=2, parallel=backend, steps_per_call=5)
     digests = []

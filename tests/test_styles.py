@@ -104,7 +104,7 @@ class Traded:
 
 def test_a_curve_has_precision_and_recall_at_each_psi(trained, monkeypatch, tmp_path):
     found = SimpleNamespace(measured={'g': Traded({'psi': 1.0, 'noise': 'const'})})
-    monkeypatch.setattr(truncation.inference, 'load', lambda *_: trained)
+    monkeypatch.setattr(truncation.inference, 'load', lambda *_, member: trained)
     monkeypatch.setattr(truncation.data, 'open_source', lambda config: None)
     monkeypatch.setattr(truncation, 'open_evaluation', lambda *_: found)
     points, certificates = truncation.curve(pathlib.Path('run'), [0.5, 1.0])

@@ -18,6 +18,7 @@ from jax import lax
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Symptom
 from gan_jax.core.state import Mean, Metrics, TrainState, finite
 from gan_jax.errors import UserError
+from gan_jax.runtime import group
 
 # How the numbers of one member, and standard errors of means, are called.
 MEMBER, ERROR = OF_MEMBERS = ('member_', 'error/')
@@ -182,7 +183,7 @@ class Members(Procedure):
         def one(value, *own):
             return self._of(value, lambda procedure: call(procedure, *own))
 
-        if jax.default_backend() == 'cpu':
+        if group.one_by_one():
             return lax.map(lambda own: one(*own), (values, *each))
         return jax.vmap(one)(values, *each)
 

@@ -15,7 +15,7 @@ OF_A_RUN = True
 FLAGS = {
     'psis': keys.text('0.3,0.5,0.7,0.85,1', 'Values of psi.'),
     **{name: key for name, key in evaluate.CHANGES.items() if name != 'metrics'},
-    'step': evaluate.FLAGS['step'],
+    **{name: evaluate.FLAGS[name] for name in ('step', 'member')},
     'out': keys.path('', 'Folder to write to; WORKDIR/truncation by default.'),
 }
 
@@ -27,7 +27,7 @@ def run(config: Any, workdir: pathlib.Path, flags: Any) -> None:
       UserError: no such run or checkpoint, a model without w, or what the metric needs is missing.
     """
     given = {n: flags[n].value for n in evaluate.CHANGES if n in FLAGS and flags[n].present}
-    points, found = truncation.curve(workdir, numbers(flags.psis), flags.step, given)
+    points, found = truncation.curve(workdir, numbers(flags.psis), flags.step, given, flags.member)
     out = pathlib.Path(flags.out or workdir / 'truncation')
     truncation.draw(points, out / 'truncation.png')
     certificate.write(out / 'truncation.json', found)

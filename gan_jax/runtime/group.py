@@ -44,13 +44,18 @@ def divided(steps: Steps) -> Steps:
     return whole
 
 
-def _each(alone: Callable, carry: Any, own: Any, batches: Any) -> Any:
-    """Return the carries of members that take their steps; more may come behind them.
+def one_by_one() -> bool:
+    """Tell whether members of a device follow each other, as on a CPU, or are computed at once.
 
-    On a CPU one member after the other: matrices of several at once are multiplied no faster
-    there, and so the networks of a member stay in the cache from step to step.
+    Matrices of several at once are multiplied no faster there, and one by one the networks of a
+    member stay in the cache from step to step, and a member has the bits of a run of its own.
     """
-    if jax.default_backend() == 'cpu':
+    return jax.default_backend() == 'cpu'
+
+
+def _each(alone: Callable, carry: Any, own: Any, batches: Any) -> Any:
+    """Return the carries of members that take their steps; more may come behind them."""
+    if one_by_one():
         members = len(jax.tree.leaves(own)[0])
         spread = jax.tree.map(lambda x: x if x.ndim else jnp.broadcast_to(x, members), carry)
         moved = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batches)

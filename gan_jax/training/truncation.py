@@ -27,6 +27,7 @@ def curve(
     psis: Sequence[float],
     step: int | None = None,
     changes: Mapping[str, Any] | None = None,
+    member: int | None = None,
 ) -> tuple[list[Point], list[dict[str, Any]]]:
     """Measure a checkpoint of a run at each psi; return the points, and all certificates.
 
@@ -36,7 +37,7 @@ def curve(
     Raises:
       UserError: the generator has no psi, no such run, or what the metric needs is missing.
     """
-    trained = inference.load(workdir, step)
+    trained = inference.load(workdir, step, member=member)
     config = trained.config
     with config.ignore_type():
         config.eval.update(options.parse(changes or {}, options.of_a_run()))
