@@ -12,7 +12,6 @@ that METHODS says, in a folder of its own; the same command again trains only wh
 import argparse
 import json
 import pathlib
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +23,7 @@ from matplotlib.figure import Figure
 import gan_jax
 from gan_jax import config_file, terms
 from gan_jax.data.sources import points
-from gan_jax.errors import UserError, unknown
+from gan_jax.errors import reported, unknown
 from gan_jax.files import replacing
 from gan_jax.metrics.mixture import Mixture, mixture
 from gan_jax.runtime import process
@@ -188,7 +187,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         main()
-    except UserError as error:
-        sys.exit(f'error: {error}')

@@ -10,13 +10,12 @@ depends less on what else the machine does.
 import argparse
 import ast
 import pathlib
-import sys
 import time
 from typing import Any
 
 from gan_jax import config_file, terms
 from gan_jax.data import synthetic
-from gan_jax.errors import UserError
+from gan_jax.errors import reported
 from gan_jax.runtime import process
 from gan_jax.training import measure
 from gan_jax.training.run import open_run
@@ -80,7 +79,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with reported():
         main()
-    except UserError as error:
-        sys.exit(f'error: {error}')
