@@ -195,6 +195,10 @@ def place(tmp_path, monkeypatch):
         ('--config.eval.metrics=nonsense', "unknown metric 'nonsense'"),
         ('--config.eval.split=tset', "config.data.split='tset' means nothing"),
         ('--config.model.g.name=cgan.Generator', 'a conditional model needs labels'),
+        (
+            '--config.batch_size.x=3',
+            "unknown key 'batch_size.x': batch_size holds no such key: it m",
+        ),
         ('--config.data.transforms=crop:9', "transforms='crop:9' is larger than images"),
         ('--config.sample.every=x', "sample.every='x' is not allowed"),
         ('--profile=8:2', "profile='8:2' is not allowed"),

@@ -208,8 +208,12 @@ def unknown_key(keys: Keys, config: Any, dotted: str, prefix: str = '') -> UserE
     """Return the error that names what is declared in the place of a key that is not."""
     name, _, rest = dotted.partition('.')
     declared = level(keys, config, prefix)
-    if rest and name in declared and not isinstance(declared[name], Key):
-        return unknown_key(declared[name], config.get(name, {}), rest, f'{prefix}{name}.')
+    if rest and name in declared:
+        found = declared[name]
+        if isinstance(found, Key):
+            allowed = f'{prefix}{name} holds no such key: it must be {found.allowed()}'
+            return UserError(f"unknown key '{prefix}{dotted}': {allowed}")
+        return unknown_key(found, config.get(name, {}), rest, f'{prefix}{name}.')
     there = list(keys.names()) if isinstance(keys, AnyOf) else list(declared)
     if isinstance(keys, Named):
         # A part that is '' by default can be any class there is: too many to list.
