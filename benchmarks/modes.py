@@ -5,8 +5,9 @@ python benchmarks/modes.py [--only=grid,R3GAN] [--seeds=8] [--workdir=runs/modes
 
 Data after VEEGAN (Srivastava et al. 2017, arXiv:1705.07761) and PacGAN (Lin et al. 2018,
 arXiv:1712.04086, section 4.1), scaled to [-1, 1]; scores of 2,500 samples by
-`gan_jax.metrics.mixture`. Every run is that of configs/mlp_ring.py or mlp_grid.py with the keys
-that METHODS says, in a folder of its own; the same command again trains only what is missing.
+`gan_jax.metrics.mixture`. Every method is configs/mlp_ring.py or mlp_grid.py with the keys that
+METHODS says, and its seeds are members of one run; the same command again trains only what is
+missing. JAX_NUM_CPU_DEVICES=2 lets two cores share the seeds (docs/members.md).
 """
 
 import argparse
@@ -61,14 +62,14 @@ HEAD = f'| {" | ".join(TITLES)} |\n' + '|---' * len(TITLES) + '|'
 Scores = dict[tuple[str, str], list[Mixture]]
 
 
-def configured(task: str, method: str, seed: int) -> Any:
-    """Return the config of a run."""
+def configured(task: str, method: str, seeds: int) -> Any:
+    """Return the config of a run whose members are so many seeds."""
     config = config_file.load(pathlib.Path(TASKS[task]))
     changes = dict(METHODS[method])
     if 'terms' in changes:
         config.terms = terms.node(**changes.pop('terms'))
     with config.unlocked(), config.ignore_type():
-        config.update_from_flattened_dict({**changes, 'seed': seed})
+        config.update_from_flattened_dict({**changes, 'seeds': seeds})
     return config
 
 
@@ -88,10 +89,11 @@ def drawn(config: Any, seed: int) -> np.ndarray:
     return real[np.random.default_rng(seed).integers(0, len(real), SAMPLES)]
 
 
-def made(config: Any, folder: pathlib.Path) -> np.ndarray:
-    """Return SAMPLES points of a model, which is trained where the folder has none."""
+def made(config: Any, folder: pathlib.Path) -> list[np.ndarray]:
+    """Return SAMPLES points of each member of a run, which is trained where the folder has none."""
     train(config, folder)
-    samples = gan_jax.load(folder).sample(SAMPLES)
+    members = range(config.seeds)
+    samples = [gan_jax.load(folder, member=member).sample(SAMPLES) for member in members]
     jax.clear_caches()  # of the programs of this run, which no other one uses
     return samples
 
@@ -149,7 +151,7 @@ def draw(samples: Mapping[tuple[str, str], np.ndarray], out: str) -> None:
     axes = figure.subplots(len(tasks), len(methods), squeeze=False)
     for (task, method), some in samples.items():
         axis = axes[tasks.index(task), methods.index(method)]
-        scatter(axis, configured(task, method, 0), some, f'{task}, {method}')
+        scatter(axis, configured(task, method, 1), some, f'{task}, {method}')
     with replacing(out) as temporary:
         figure.savefig(temporary, dpi=80, format='png')
 
@@ -158,7 +160,7 @@ def main() -> None:
     """Train what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--only', default='', help='tasks and methods, with commas; all by default')
-    parser.add_argument('--seeds', type=int, default=8, help='runs of each')
+    parser.add_argument('--seeds', type=int, default=8, help='members of each run')
     parser.add_argument('--workdir', default='runs/modes', help='folder of the runs')
     parser.add_argument('--json', help='file for the scores of every seed')
     parser.add_argument('--picture', help='file for the samples of the first seed')
@@ -166,14 +168,12 @@ def main() -> None:
     process.set_up()
     scores: Scores = {}
     first = {}
-    seeds = range(args.seeds)
     for task, method in among(args.only):
-        runs = [configured(task, method, seed) for seed in seeds]
-        real = [score(config, drawn(config, config.seed)) for config in runs]
+        config = configured(task, method, args.seeds)
+        real = [score(config, drawn(config, seed)) for seed in range(args.seeds)]
         scores.setdefault((task, 'real points'), real)
-        folder = pathlib.Path(args.workdir, task, method)
-        samples = [made(config, folder / str(config.seed)) for config in runs]
-        scores[task, method] = [score(*pair) for pair in zip(runs, samples, strict=True)]
+        samples = made(config, pathlib.Path(args.workdir, task, method))
+        scores[task, method] = [score(config, found) for found in samples]
         first[task, method] = samples[0]
     print('\n'.join([HEAD, *(line(*key, found) for key, found in scores.items())]))
     if args.json:
