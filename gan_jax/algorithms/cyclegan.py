@@ -13,7 +13,6 @@ from gan_jax.algorithms.health import Judged, Observed, Players
 from gan_jax.algorithms.protocol import EMA, Batch, Context, Maker, Phase
 from gan_jax.algorithms.translation import apart, judge
 from gan_jax.core import keys, nodes, optim, pool, rng, values
-from gan_jax.core.game import verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
 from gan_jax.core.update import NO_EMA, Ema, advance, update
@@ -205,7 +204,7 @@ class CycleGAN(Observed):
         for field, made in self.fakes(state, batch, key).items():
             name = f'd_{field}'
             real, fake = (
-                verdict(apply_averaged(self.modules[name], state.nets[name], images)).logits
+                health.logits_of(self.modules[name], state.nets[name], images)
                 for images in (batch[field], made)
             )
             found[name] = Judged(real, fake, batch[field], made)

@@ -1,15 +1,17 @@
 """How discriminators and generators get on: what is seen at a log step, and what is wrong."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.protocol import Batch, Procedure, Symptom
+from gan_jax.core.game import verdict
 from gan_jax.core.losses import Adversarial
-from gan_jax.core.state import TrainState
+from gan_jax.core.state import Net, TrainState, apply_averaged
 
 QUANTILES = (10, 50, 90)
 
@@ -102,6 +104,11 @@ class Observed(Procedure):
             if f'{one.d}_loss' in values:
                 found |= of_discriminator(one, values, chance) | of_generator(one, values)
         return found
+
+
+def logits_of(module: nn.Module, net: Net, *seen: Any) -> jax.Array:
+    """Return what a discriminator says in evaluation mode of what it sees, as Judged holds it."""
+    return verdict(apply_averaged(module, net, *seen)).logits
 
 
 def quantiles(name: str, logits: jax.Array) -> dict[str, jax.Array]:

@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Symptom
 from gan_jax.core.state import Mean, Metrics, TrainState, finite
@@ -140,6 +139,10 @@ class Members(Procedure):
         """Return the procedure of each member."""
         return self.each
 
+    def swept(self) -> jax.Array | None:
+        """Return the swept number of each member, None of members that differ in seeds alone."""
+        return jnp.array(self.values, jnp.float32) if self.values else None
+
     def split(self, tree: Any) -> list[Any]:
         """Return what each member has of a state, or of a tree [members, ...]."""
         if isinstance(tree, TrainState):
@@ -178,14 +181,11 @@ class Members(Procedure):
 
     def _map(self, call: Callable[..., Any], *each: Any) -> Any:
         """Call with the procedure of each member, and with what it has of trees [members, ...]."""
-        values = jnp.array(self.values, jnp.float32) if self.values else None
 
         def one(value, *own):
             return self._of(value, lambda procedure: call(procedure, *own))
 
-        if group.one_by_one():
-            return lax.map(lambda own: one(*own), (values, *each))
-        return jax.vmap(one)(values, *each)
+        return group.mapped(one, self.swept(), *each)
 
     def _of(self, value: jax.Array | None, call: Callable[[Procedure], Any]) -> Any:
         """Call with the procedure of a value, which may be traced; None: of no sweep."""

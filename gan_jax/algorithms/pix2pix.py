@@ -197,7 +197,7 @@ class Pix2Pix(Observed):
         keys = rng.example_keys(key, len(batch[SOURCE]))
         play, made, _ = self.play('d', state.nets, batch, keys, state)
         real, fake = (
-            verdict(apply_averaged(self.discriminator, state.nets['d'], pairs)).logits
+            health.logits_of(self.discriminator, state.nets['d'], pairs)
             for pairs in (play.real, play.fake)
         )
         return {'d': Judged(real, fake, batch[TARGET], made)}

@@ -113,7 +113,7 @@ class Frozen(NamedTuple):
 class Procedure:
     """Train networks; subclasses are frozen dataclasses of modules, optimisers, losses, numbers.
 
-    Those that train several members at once take the step of one, and return what the last four
+    Those that train several members at once take the step of one, and return what the last five
     methods say of each.
     """
 
@@ -184,6 +184,10 @@ class Procedure:
     def alone(self) -> Sequence['Procedure']:
         """Return the procedure of each member, which takes its part of the state."""
         return [self]
+
+    def swept(self) -> jax.Array | None:
+        """Return the swept number of each member [members], None where nothing is swept."""
+        return None
 
     def split(self, tree: Any) -> list[Any]:
         """Return each member's part of a state, or of what the procedure returned."""

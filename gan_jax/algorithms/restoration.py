@@ -20,7 +20,6 @@ from gan_jax.algorithms.health import Judged, Observed, Players
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase
 from gan_jax.algorithms.translation import judge
 from gan_jax.core import rng
-from gan_jax.core.game import verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import (
     Mean,
@@ -245,10 +244,7 @@ class SuperResolution(Observed):
         images = batch[self.field]
         keys = rng.example_keys(key, len(images))
         made, _ = apply(self.generator, state.nets['g'], self.shrink(images), keys=keys)
-        real, fake = (
-            verdict(apply_averaged(self.discriminator, state.nets['d'], x)).logits
-            for x in (images, made)
-        )
+        real, fake = (health.logits_of(self.discriminator, state.nets['d'], x) for x in (images, made))
         return {'d': Judged(real, fake, images, made)}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:

@@ -272,7 +272,7 @@ class GAN(Observed):
         keys = rng.example_keys(key, len(images))
         play, _ = self.real_and_fake('d', state.nets, batch, keys, state)
         real, fake = (
-            verdict(apply_averaged(self.discriminator, net, *seen)).logits
+            health.logits_of(self.discriminator, net, *seen)
             for seen in ((play.real, play.real_label), (play.fake, play.fake_label))
         )
         keys = rng.example_keys(rng.fold(key, 'z'), len(images))

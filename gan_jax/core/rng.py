@@ -25,16 +25,14 @@ def fold(key: jax.Array, purpose: str, step: jax.Array | int | None = None) -> j
 
     Of the keys [members] of several runs at once come as many.
     """
-    if key.ndim:
-        return jax.vmap(lambda one: fold(one, purpose, step))(key)
-    key = jax.random.fold_in(key, zlib.crc32(purpose.encode()))
-    return key if step is None else jax.random.fold_in(key, step)
+    key = numbered(key, zlib.crc32(purpose.encode()))
+    return key if step is None else numbered(key, step)
 
 
-def numbered(key: jax.Array, number: int) -> jax.Array:
-    """Derive the key of one of several batches; of keys [members] as many."""
+def numbered(key: jax.Array, number: jax.Array | int) -> jax.Array:
+    """Derive the key of a number, as of one of several batches; of keys [members] as many."""
     if key.ndim:
-        return jax.vmap(lambda one: numbered(one, number))(key)
+        return jax.vmap(jax.random.fold_in, in_axes=(0, None))(key, number)
     return jax.random.fold_in(key, number)
 
 

@@ -53,21 +53,33 @@ def one_by_one() -> bool:
     return jax.default_backend() == 'cpu'
 
 
+def mapped(call: Callable, *each: Any) -> Any:
+    """Return what a call makes of each member's part of trees [members, ...]."""
+    if one_by_one():
+        return lax.map(lambda own: call(*own), each)
+    return jax.vmap(call)(*each)
+
+
 def _each(alone: Callable, carry: Any, own: Any, batches: Any) -> Any:
     """Return the carries of members that take their steps; more may come behind them."""
-    if one_by_one():
-        members = len(jax.tree.leaves(own)[0])
-        spread = jax.tree.map(lambda x: x if x.ndim else jnp.broadcast_to(x, members), carry)
-        moved = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), batches)
-        after = lax.map(lambda each: alone(*each), (spread, own, moved))
-    else:
-        axes = jax.tree.map(lambda x: 0 if x.ndim else None, carry)
-        after = jax.vmap(alone, in_axes=(axes, 0, 2))(carry, own, batches)
-    equal = [x.ndim == 0 for x in jax.tree.leaves(carry)]
-    leaves, form = jax.tree.flatten(after)
-    equal += [False] * (len(leaves) - len(equal))
-    joined = [x[0] if e else x for x, e in zip(leaves, equal, strict=True)]
-    return jax.tree.unflatten(form, joined)
+    leaves, form = jax.tree.flatten(carry)
+
+    def one(mine, own, batches):
+        # Scalars stay those of all, so that what depends on them is one branch for all members.
+        rest = iter(mine)
+        whole = [next(rest) if x.ndim else x for x in leaves]
+        return alone(jax.tree.unflatten(form, whole), own, batches)
+
+    mine, first = [x for x in leaves if x.ndim], jax.tree.map(_members_first, batches)
+    after, form_after = jax.tree.flatten(mapped(one, mine, own, first))
+    equal = [x.ndim == 0 for x in leaves] + [False] * (len(after) - len(leaves))
+    joined = [x[0] if e else x for x, e in zip(after, equal, strict=True)]
+    return jax.tree.unflatten(form_after, joined)
+
+
+def _members_first(x: jax.Array) -> jax.Array:
+    """Return batches [n, rows, members, ...] as [members, n, rows, ...]."""
+    return jnp.moveaxis(x, 2, 0)
 
 
 def _leaves(call: Callable, tree: Any) -> Any:

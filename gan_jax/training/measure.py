@@ -107,8 +107,7 @@ def step_of_one_device(run: Run, runner: PhaseRunner) -> tuple[Callable, tuple]:
     algorithm = members.build(config, len(run.source), run.spec)
     first = run.algorithm.split(runner.example)[0]
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), first)
-    key = members.key(config)
-    state = jax.eval_shape(algorithm.init, key)
-    ctx = Context(key, runner.phase)
+    state = jax.eval_shape(lambda key: run.algorithm.split(run.init(key))[0], run.key)
+    ctx = Context(members.key(config), runner.phase)
     # a function of its own, so that it is traced however often it was before
     return lambda *args: algorithm.train_step(*args), (state, batch, ctx)

@@ -157,8 +157,7 @@ def key(config: ConfigDict) -> jax.Array:
 def own(run: Any) -> tuple[jax.Array, jax.Array | None]:
     """Return the key data and the swept value of a run, or those of its members [members]."""
     # A typed key would go through the host at each call of a pmap over several processes.
-    values = getattr(run.algorithm, 'values', ())
-    return jax.random.key_data(run.key), jnp.array(values, jnp.float32) if values else None
+    return jax.random.key_data(run.key), run.algorithm.swept()
 
 
 def pipeline(config: ConfigDict, examples: Any, **options: Any) -> pipelines.Pipeline:
