@@ -244,7 +244,9 @@ class SuperResolution(Observed):
         images = batch[self.field]
         keys = rng.example_keys(key, len(images))
         made, _ = apply(self.generator, state.nets['g'], self.shrink(images), keys=keys)
-        real, fake = (health.logits_of(self.discriminator, state.nets['d'], x) for x in (images, made))
+        real, fake = (
+            health.logits_of(self.discriminator, state.nets['d'], x) for x in (images, made)
+        )
         return {'d': Judged(real, fake, images, made)}
 
     def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
