@@ -1,5 +1,6 @@
 """Strict numerics, eight virtual devices, and the fixtures that live outside the repository."""
 
+import gc
 import json
 import os
 import pathlib
@@ -16,6 +17,10 @@ os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', 'true')
 import jax
 import numpy as np
 import pytest
+
+# Tracing makes many small objects, and jax has work of its own in every collection: with Python's
+# own threshold an eighth of the tests' CPU seconds went there.
+gc.set_threshold(50_000, 20, 20)
 
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
