@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 # Tracing makes many small objects, and jax has work of its own in every collection: with Python's
-# own threshold an eighth of the tests' CPU seconds went there.
+# own threshold a tenth of the CPU seconds of tests went there.
 gc.set_threshold(50_000, 20, 20)
 
 jax.config.update('jax_num_cpu_devices', 8)
