@@ -12,6 +12,7 @@ PACKAGE = 'gan_jax.algorithms'
 # Modules that hold no algorithm.
 SHARED = (
     'protocol',
+    'generating',
     'health',
     'lazy',
     'members',

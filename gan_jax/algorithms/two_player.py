@@ -1,7 +1,6 @@
 """The two-player game, of any generator, discriminator, adversarial loss and terms."""
 
 import functools
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +10,10 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms import health, lazy
-from gan_jax.algorithms.health import Judged, Observed, Players
-from gan_jax.algorithms.protocol import (
-    Batch,
-    Context,
-    Maker,
-    Phase,
-    Space,
-)
-from gan_jax.algorithms.styles import Styles
-from gan_jax.core import latent, rng, standing, values
+from gan_jax.algorithms.generating import Generating
+from gan_jax.algorithms.health import Judged, Players
+from gan_jax.algorithms.protocol import Batch, Context, Phase
+from gan_jax.core import rng, values
 from gan_jax.core.game import Play, Player, Verdict, View, verdict
 from gan_jax.core.losses import Adversarial
 from gan_jax.core.state import Mean, Metrics, TrainState, apply, apply_averaged, init_net
@@ -29,28 +22,21 @@ from gan_jax.terms.passes import HARD, PASSES, Passes, Targets, Verdicts, two_ba
 from gan_jax.terms.protocol import Term, settle, shares
 
 
-@dataclass(frozen=True)
-class GAN(Observed):
+@dataclass(frozen=True, kw_only=True)
+class GAN(Generating):
     """Train a generator against a discriminator (Goodfellow et al. 2014, arXiv:1406.2661).
 
-    prior: draws one latent from a key; reuse_z: whether both players see the same fakes in a step;
-    g_weight: of the loss in g_step; g_batch: its fakes for each real image; data_classes: of the
-    data, whether networks are told them or not; lazy_updates: whether lazy terms are updates of
-    their own, for which `tx` is corrected; grid_size: rows and columns of the pictures; standing:
-    batches of standing statistics, see `core.standing`; field: what it imitates of the data.
+    reuse_z: whether both players see the same fakes in a step; g_weight: of the loss in g_step;
+    g_batch: its fakes for each real image; data_classes: of the data, whether networks are told
+    them or not; lazy_updates: whether lazy terms are updates of their own, for which `tx` is
+    corrected.
     """
 
-    generator: nn.Module
     discriminator: nn.Module
     tx: dict[str, optax.GradientTransformationExtraArgs]
     loss: Adversarial
-    terms: tuple[Term, ...]
-    prior: Callable[[jax.Array], jax.Array]
-    shape: tuple[int, int, int]
-    phase: Phase
     passes: Passes = PASSES['two_batches']
     targets: Targets = HARD
-    classes: int = 0
     data_classes: int = 0
     n_critic: int = 1
     g_weight: values.Value = 1.0
@@ -59,9 +45,6 @@ class GAN(Observed):
     lazy_updates: bool = False
     ema: Ema = NO_EMA
     accum: int = 1
-    grid_size: tuple[int, int] = (8, 8)
-    standing: int = 0
-    field: str = 'image'
 
     def init(self, key: jax.Array) -> TrainState:
         """Return untrained networks 'g' and 'd', and what the terms keep."""
@@ -153,96 +136,6 @@ class GAN(Observed):
         own = lazy.apart(player, self.terms) if self.lazy_updates else []
         return [term for term in self.terms if term not in own]
 
-    def draw(self, keys: jax.Array, truncation: float | None = None) -> jax.Array:
-        """Return latents [n, d] of keys [n], as the terms want them; see `latent.truncated`."""
-        prior = self.prior if truncation is None else latent.truncated(self.prior, truncation)
-        z = jax.vmap(prior)(keys)
-        for term in self.terms:
-            z = term.latents(z, rng.split_each(keys, term.name))
-        return z
-
-    def latents(
-        self,
-        state: TrainState,
-        key: jax.Array,
-        n: int,
-        truncation: float | None = None,
-        **options: Any,
-    ) -> jax.Array:
-        """Return n latents [n, z_dim]; latent i does not depend on n."""
-        del state, options
-        return self.draw(rng.example_keys(key, n), truncation)
-
-    def generate(
-        self,
-        state: TrainState,
-        z: jax.Array,
-        label: Any = None,
-        truncation: float | None = None,
-        key: jax.Array | None = None,
-        **options: Any,
-    ) -> jax.Array:
-        """Return the images of latents by the averaged generator, in evaluation mode.
-
-        options: the generator's; what they let it draw comes from the key, without one always the
-        same.
-        """
-        del truncation
-        if options:
-            options['keys'] = rng.example_keys(rng.root(0) if key is None else key, len(z))
-        return apply_averaged(self.generator, state.nets['g'], z, label, **options)
-
-    def makers(self) -> dict[str, Maker]:
-        """Return the generator, which makes images of latents z, some by way of w."""
-        options = {'truncation': None, **self.generator.options()}
-        z = Space(self.latents, self.generate)
-        spaces = Styles(self).spaces(z) if self.generator.HAS_W else {'z': z}
-        return {'g': Maker(self.field, self.make, spaces=spaces, options=options)}
-
-    def make(
-        self,
-        state: TrainState,
-        key: jax.Array,
-        n: int,
-        given: Any = None,
-        label: Any = None,
-        truncation: float | None = None,
-        **options: Any,
-    ) -> jax.Array:
-        """Return n images; of random classes where the model has classes and none is given."""
-        del given
-        if label is None:
-            label = self.some_labels(key, n)
-        z = self.latents(state, key, n, truncation)
-        return self.generate(state, z, label, key=rng.fold(key, 'noise'), **options)
-
-    def refine(self, state: TrainState, batches: Iterator[Batch]) -> TrainState:
-        """Return the state with standing statistics in the averaged generator, where asked for."""
-        del batches
-        if not self.standing:
-            return state
-        n, keys = self.phase.batch_size, rng.fold(rng.root(0), 'standing')
-        inputs = (
-            (self.latents(state, key, n), self.some_labels(key, n))
-            for key in jax.random.split(keys, self.standing)
-        )
-        g = standing.standing(self.generator, state.nets['g'], inputs)
-        return state.replace(nets={**state.nets, 'g': g})
-
-    def grid(self, state: TrainState, key: jax.Array, batch: Batch) -> jax.Array:
-        """Return images of fixed latents; with classes, one latent a row and one class a column."""
-        rows, columns = self.grid_size
-        columns = min(columns, self.classes or columns)
-        z, label = self.latents(state, key, rows * columns), None
-        if self.classes:
-            z = jnp.repeat(self.latents(state, key, rows), columns, axis=0)
-            label = jnp.tile(jnp.arange(columns), rows)
-        z = z.reshape(rows, columns, -1)
-        for term in self.terms:
-            z = term.lay_out(z)
-        images = self.generate(state, z.reshape(rows * columns, -1), label)
-        return images.reshape(rows, columns, *self.shape)
-
     def phases(self) -> tuple[Phase, ...]:
         """Return the one stretch of the run."""
         return (self.phase,)
@@ -278,12 +171,6 @@ class GAN(Observed):
         keys = rng.example_keys(rng.fold(key, 'z'), len(images))
         return {'d': Judged(real, fake, images, self.of_one_class(state, keys))}
 
-    def of_one_class(self, state: TrainState, keys: jax.Array) -> jax.Array:
-        """Return what G, as it trains, makes of the latents of keys [n], all of the first class."""
-        label = self._label(jnp.zeros(len(keys), jnp.int32))
-        own = rng.split_each(keys, 'g')
-        return apply(self.generator, state.nets['g'], self.draw(keys), label, keys=own)[0]
-
     @functools.cached_property
     def verdict_shapes(self) -> Verdict:
         """Return the shapes of what the discriminator says of a batch of real examples."""
@@ -310,13 +197,3 @@ class GAN(Observed):
     def view(self, nets: Any, play: Play, keys: jax.Array) -> View:
         """Return the networks for terms to apply; keys: those that made the play."""
         return View(self.generator, self.discriminator, nets, play.keys, keys)
-
-    def _label(self, label: jax.Array | None) -> jax.Array | None:
-        return label if self.classes else None
-
-    def some_labels(self, key: jax.Array, n: int) -> jax.Array | None:
-        """Return random classes [n] of a conditional model, or None."""
-        return self._label(self._labels(rng.example_keys(rng.fold(key, 'label'), n)))
-
-    def _labels(self, keys: jax.Array) -> jax.Array:
-        return jax.vmap(lambda k: jax.random.randint(k, (), 0, max(self.classes, 1)))(keys)
