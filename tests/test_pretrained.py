@@ -19,7 +19,7 @@ from gan_jax.errors import UserError
 from gan_jax.models import stylegan2
 from gan_jax.pretrained import __main__ as command
 from gan_jax.pretrained import folder, names, reading, sizes
-from gan_jax.training import inference
+from gan_jax.training import beginning
 
 RULES = {'G_ema': names.GENERATOR, 'D': names.DISCRIMINATOR}
 
@@ -269,7 +269,7 @@ def test_a_run_begins_with_the_networks_of_another(state_dict, tmp_path):
         _, spec = folder.describe(read, '')
         algorithm = configs.algorithm(config).build(configs.resolve(config, 1), spec)
         fresh = jax.eval_shape(algorithm.init, jax.random.key(0))
-        return fresh.nets, inference.begin(
+        return fresh.nets, beginning.begin(
             SimpleNamespace(config=config, algorithm=algorithm), fresh
         )
 

@@ -8,21 +8,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
 from gan_jax import config as configs
 from gan_jax import data, kinds
-from gan_jax.algorithms.protocol import Frozen, Maker, choose_maker, maker_options
+from gan_jax.algorithms.protocol import Maker, choose_maker, maker_options
 from gan_jax.core import keys, latent, rng
-from gan_jax.core.state import Net, TrainState
+from gan_jax.core.state import TrainState
 from gan_jax.data import Field, Spec
 from gan_jax.data.pipeline import finished
 from gan_jax.errors import UserError, choose
-from gan_jax.training import members, memory, record
+from gan_jax.training import members, memory
 from gan_jax.training.checkpoint import Checkpoints
-from gan_jax.training.run import Run, open_phase, open_run
+from gan_jax.training.run import open_phase, open_run
 from gan_jax.training.workdir import read_config
 
 # Images drawn at once.
@@ -232,48 +231,3 @@ def training_batches(config: Any, source: data.Source | None = None) -> Iterator
     """Yield batches of the last phase; nothing is opened before the first is asked for."""
     run = open_run(config, source)
     yield from open_phase(run, run.algorithm.phases()[-1]).batches()
-
-
-def begin(run: Run, state: TrainState) -> TrainState:
-    """Return the state that a run begins with: untrained, but for what other runs give it.
-
-    config.init names the run whose networks of the same names it takes, as they trained and
-    averaged; optimisers, and what terms keep, begin anew. See also `with_frozen`.
-
-    Raises:
-      UserError: no such run or network, or one of another architecture.
-    """
-    source, frozen = run.config.init, run.algorithm.frozen()
-    if source:
-        there, nets = load(source).state.nets, dict(state.nets)
-        for name in sorted(nets.keys() - frozen.keys()):
-            nets[name] = taken_over(nets[name], choose(there, name, f'network of {source}'), name)
-        state = state.replace(nets=nets)
-    return with_frozen(state, frozen)
-
-
-def taken_over(net: Net, found: Net, name: str) -> Net:
-    """Return a net with the variables of another; raise UserError where they do not fit."""
-    if differs := record.difference(record.shapes(found.variables), record.shapes(net.variables)):
-        raise UserError(f"init: network '{name}' of that run is of another architecture: {differs}")
-    ema = None if net.ema is None else jax.tree.map(jnp.array, dict(found.averaged))
-    return net.replace(params=found.params, extra=found.extra, ema=ema)
-
-
-def with_frozen(state: TrainState, frozen: Mapping[str, Frozen]) -> TrainState:
-    """Return a state whose frozen networks have the averaged variables of other runs.
-
-    Raises:
-      UserError: no such run or network, or one of another architecture.
-    """
-    nets = dict(state.nets)
-    for name, (workdir, there) in frozen.items():
-        found = choose(load(workdir).state.nets, there, f'network of {workdir}').averaged
-        shapes = [jax.tree.map(jnp.shape, tree) for tree in (nets[name].variables, dict(found))]
-        if shapes[0] != shapes[1]:
-            raise UserError(
-                f"network '{there}' of {workdir} is not of the architecture of '{name}'"
-            )
-        extra = {k: v for k, v in found.items() if k != 'params'}
-        nets[name] = nets[name].replace(params=found['params'], extra=extra)
-    return state.replace(nets=nets)

@@ -17,7 +17,7 @@ from gan_jax.errors import UserError
 from gan_jax.runtime import parallel
 from gan_jax.runtime.profiler import Profile
 from gan_jax.runtime.signals import AtOnce, Interrupted, Stop
-from gan_jax.training import ending, inference, members
+from gan_jax.training import beginning, ending, inference, members
 from gan_jax.training.checkpoint import Checkpoints
 from gan_jax.training.diagnosis import ATTEMPTS, Collapsed, Diagnosis, of_attempt
 from gan_jax.training.opening import Parts
@@ -110,7 +110,7 @@ class Loop:
         """Return the state of the newest sound checkpoint, or of a run that has seen nothing."""
         key = rng.fold(self.run.key, 'init')
         if not self.checkpoints.steps():
-            state = inference.begin(self.run, self.run.init(key))
+            state = beginning.begin(self.run, self.run.init(key))
             return parallel.replicate(state, self.run.config.devices)
         step, state, meta = self.checkpoints.restore(jax.eval_shape(self.run.init, key))
         self.checkpoints.set_aside(step)

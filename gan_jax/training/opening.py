@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax import kinds
 from gan_jax.algorithms.protocol import Phase
-from gan_jax.training import inference, memory
+from gan_jax.training import beginning, memory
 from gan_jax.training.run import PhaseRunner, Run, open_phase
 from gan_jax.training.validation import Validation
 from gan_jax.training.workdir import holds_run, need_room
@@ -38,7 +38,7 @@ def open_parts(run: Run, workdir: pathlib.Path) -> Parts:
     ready: list[PhaseRunner] = []
     # A run that goes on has built its networks before, and may be past its first phase.
     if not holds_run(workdir):
-        inference.begin(run, state)
+        beginning.begin(run, state)
         ready = [open_phase(run, run.algorithm.phases()[0])]
         _try_picture(run, state, ready[0].example)
 
