@@ -1,6 +1,6 @@
 """Time members of one program against as many runs, from the command to the result, and a step.
 
-python benchmarks/members.py --members=8 --steps=2000 --devices=2
+python benchmarks/members.py --members=8 --steps=2000 --devices=2 [--config.KEY=VALUE ...]
 
 Of virtual devices of a CPU, which the members share: a run alone has one.
 """
@@ -38,15 +38,14 @@ def train(workdir: pathlib.Path, *keys: str, devices: int = 1) -> tuple[float, f
 
 def main() -> None:
     """Print seconds and CPU seconds of both, and their ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument('--config', default='configs/mlp_digits.py')
     parser.add_argument('--members', type=int, default=8)
     parser.add_argument('--devices', type=int, default=1, help='Virtual devices of the members.')
     parser.add_argument('--alone', type=int, default=0, help='Runs to time; 0 for all.')
     parser.add_argument('--steps', type=int, default=2000)
-    parser.add_argument('keys', nargs='*', help='More keys of the config, as --config.KEY=VALUE.')
-    given = parser.parse_args()
-    keys = [f'--config={given.config}', f'--config.duration={given.steps}st', *given.keys]
+    given, more = parser.parse_known_args()
+    keys = [f'--config={given.config}', f'--config.duration={given.steps}st', *more]
     count = given.alone or given.members
     with tempfile.TemporaryDirectory() as folder:
         here = pathlib.Path(folder)
