@@ -147,6 +147,14 @@ class Trainer:
         with self.amp():
             return self.g(self.codes())
 
+    @torch.no_grad()
+    def sample(self, count: int) -> torch.Tensor:
+        """Return so many images that the generator makes in evaluation mode."""
+        self.g.eval()
+        made = torch.cat([self.make() for _ in range(-(-count // self.case.batch))])[:count]
+        self.g.train()
+        return made
+
     def step(self) -> None:
         """Update the discriminator and the generator once."""
         real, fresh = self.batch(), not self.case.reuse_z

@@ -14,4 +14,5 @@ def get_config():
     """Return the config."""
     config = mlp_ring.get_config()
     config.data.update({'arrangement': 'grid', 'components': 25, 'deviation': 0.0125})
+    config.batch_size = 1024
     return config

@@ -32,6 +32,7 @@ DATA = {
     **dict.fromkeys(('progan_celeba', 'progancourse_celeba', 'progan_folder'), ((64, 64, 3), 0)),
     'progan_celeba128': ((128, 128, 3), 0),
     'stylegan_celeba': ((64, 64, 3), 0),
+    'speedrun_celeba': ((64, 64, 3), 0),
     'stylegan2_cifar10': ((32, 32, 3), 10),
     'stylegan2_celeba': ((64, 64, 3), 0),
     'stylegan2_folder': ((64, 64, 3), 0),

@@ -22,18 +22,31 @@ REAL = speedrun.Quality(0.2, 0.95)
     [(0.6, 0.76, True), (0.61, 0.9, False), (0.3, 0.75, False), (np.nan, 0.9, False)],
 )
 def test_both_distance_and_coverage_are_asked_for(frechet, coverage, reached):
-    assert speedrun.Quality(frechet, coverage).reaches(REAL) == reached
+    assert speedrun.Quality(frechet, coverage).reaches(speedrun.TASKS['mnist'], REAL) == reached
 
 
-def test_real_images_are_judged_better_than_noisy_ones(data_file, optimised, tmp_path, monkeypatch):
+def test_of_faces_the_distance_alone_counts():
+    task = speedrun.TASKS['celeba']
+    limit = task.at_most * REAL.frechet
+    assert speedrun.Quality(limit - 0.01, 0.0).reaches(task, REAL)
+    assert not speedrun.Quality(limit + 0.01, 1.0).reaches(task, REAL)
+
+
+@pytest.mark.parametrize('name', speedrun.TASKS)
+def test_every_task_has_a_recipe(name):
+    config = config_file.load(speedrun.CONFIGS / f'speedrun_{name}.py')
+    assert config.data.split != speedrun.TASKS[name].held_out
+
+
+def test_real_images_are_judged_better_than_noisy_ones(data_file, optimised, tmp_path):
     config = config_file.load(ROOT / 'configs' / 'classifier_mnist.py')
     config.data.path = str(data_file('tfds'))
     with config.ignore_type():
         config.update({'duration': '20st', 'sample': {'every': '0st'}})
         config.optim.classifier.lr = 1e-3
     train(config, tmp_path)
-    monkeypatch.setattr(speedrun, 'HELD_OUT', 'train[5000:5400]')
-    judge = speedrun.Judge(config.data, str(tmp_path))
+    task = speedrun.TASKS['mnist']._replace(held_out='train[5000:5400]', num=400)
+    judge = speedrun.Judge(task, config.data, str(tmp_path))
     real = speedrun.images(config.data, 'train[:400]')
     assert real.shape == (400, 28, 28, 1) and real.dtype == np.uint8
     noise = np.random.default_rng(0).integers(0, 120, real.shape)
