@@ -3,8 +3,9 @@
 python launch.py --config=configs/mlp_grid.py
 
 As configs/mlp_ring.py, on PacGAN's grid (arXiv:1712.04086, section 4.1) scaled to [-1, 1]: the
-deviation is a fortieth of the distance of neighbours. Three seeds made all 25 modes each, with 94.2
-% of the points of high quality, in a minute of one CPU core (docs/modes.md).
+deviation is a fortieth of the distance of neighbours. Eight seeds made all 25 modes each, with 96.8
++- 0.3 % of the points of high quality, in three minutes of one CPU core; batches of 256, a quarter
+of these, had 94.5 % (docs/modes.md).
 """
 
 from configs import mlp_ring
