@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.algorithms.protocol import Batch, Context, Maker, Phase, Procedure, Symptom
-from gan_jax.core.state import Mean, Metrics, TrainState
+from gan_jax.core.state import Mean, Metrics, TrainState, finite
 from gan_jax.errors import UserError
 from gan_jax.runtime import group
 
@@ -66,8 +66,7 @@ class Members(Procedure):
 
         after, metrics = self._of(ctx.value, step)
         numbers = jnp.stack([m.total for m in metrics.values()])
-        # Norms of gradients are among them: where they are finite, so are all parameters.
-        sound = jnp.isfinite(numbers).all()
+        sound = jnp.stack([jnp.isfinite(numbers).all(), *finite(after).values()]).all()
         going = sound & (diverged < 0)
         nets, aux = jax.tree.map(
             lambda new, old: jnp.where(going, new, old),
