@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 import gan_jax
 from gan_jax import config_file, terms
+from gan_jax.algorithms import members
 from gan_jax.data.sources import points
 from gan_jax.errors import reported, unknown
 from gan_jax.files import replacing
@@ -93,8 +94,7 @@ def drawn(config: Any, seed: int) -> np.ndarray:
 def made(config: Any, folder: pathlib.Path) -> list[np.ndarray]:
     """Return SAMPLES points of each member of a run, which is trained where the folder has none."""
     train(config, folder)
-    members = range(config.seeds)
-    samples = [gan_jax.load(folder, member=member).sample(SAMPLES) for member in members]
+    samples = [gan_jax.load(folder, member=i).sample(SAMPLES) for i in range(config.seeds)]
     jax.clear_caches()  # of the programs of this run, which no other one uses
     return samples
 
@@ -116,10 +116,8 @@ def among(only: str) -> list[tuple[str, str]]:
 
 def spread(values: Sequence[float], form: str) -> str:
     """Return mean +- standard error, or the mean alone of one value."""
-    mean = format(np.mean(values), form)
-    if len(values) < 2:
-        return mean
-    return f'{mean} +- {np.std(values, ddof=1) / np.sqrt(len(values)):{form}}'
+    mean, error = members.spread(values)
+    return format(mean, form) + (f' +- {error:{form}}' if len(values) > 1 else '')
 
 
 def line(task: str, method: str, found: Sequence[Mixture]) -> str:

@@ -35,7 +35,7 @@ from gan_jax.data.in_memory import InMemory
 from gan_jax.data.protocol import load
 from gan_jax.errors import UserError, reported
 from gan_jax.kinds.image import to_uint8
-from gan_jax.metrics import comparison, options
+from gan_jax.metrics import comparison, measurement, options
 from gan_jax.metrics.evaluators.protocol import title
 from gan_jax.metrics.sets import ImageSet
 from gan_jax.runtime import process
@@ -90,7 +90,7 @@ class Judge:
     def __init__(self, task: Task, keys: Mapping[str, Any], weights: str):
         self.held_out = images(keys, task.held_out)[: task.num]
         given = {**nodes.defaults(options.declared()), 'metrics': (*METRICS,), 'batch_size': BATCH}
-        self.protocol = comparison.Protocol.of(given)
+        self.protocol = measurement.Protocol.of(given)
         given |= {'features': task.features, 'weights': weights}
         self.extractor = self.protocol.extractor(given, gan_jax.load)
 

@@ -6,9 +6,10 @@ from perceptual import narrow_weights
 
 from gan_jax.errors import UserError
 from gan_jax.metrics import evaluators, sets
-from gan_jax.metrics.comparison import Given, Protocol, Reference, compare_generator, compare_sets
+from gan_jax.metrics.comparison import Given, compare_generator, compare_sets
 from gan_jax.metrics.evaluators import l1, lpips, psnr, ssim
 from gan_jax.metrics.features.protocol import NONE
+from gan_jax.metrics.measurement import Protocol, Reference
 from gan_jax.perceptual import weights
 
 

@@ -12,11 +12,12 @@ from gan_jax.core import optim
 from gan_jax.errors import UserError
 from gan_jax.metrics import __main__ as program
 from gan_jax.metrics import certificate, evaluators, features, sets
-from gan_jax.metrics.comparison import Protocol, Reference, compare_generator, compare_sets
+from gan_jax.metrics.comparison import compare_generator, compare_sets
 from gan_jax.metrics.evaluators.protocol import title
 from gan_jax.metrics.features import cache as kept
 from gan_jax.metrics.features.extract import extract
 from gan_jax.metrics.features.protocol import Extractor
+from gan_jax.metrics.measurement import Protocol, Reference
 from gan_jax.models.classifier import Classifier
 from gan_jax.train import train
 from gan_jax.training import inference

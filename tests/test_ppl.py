@@ -10,9 +10,9 @@ from gan_jax.algorithms.protocol import Space
 from gan_jax.core import latent
 from gan_jax.errors import UserError
 from gan_jax.metrics import evaluators
-from gan_jax.metrics.comparison import Protocol
 from gan_jax.metrics.evaluators import ppl, protocol
 from gan_jax.metrics.features.protocol import NONE, Features
+from gan_jax.metrics.measurement import Protocol
 from gan_jax.perceptual import weights
 
 SHAPE = (16, 16, 1)

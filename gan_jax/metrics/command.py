@@ -10,8 +10,9 @@ from absl import logging as absl_logging
 from gan_jax.core import nodes
 from gan_jax.errors import UserError
 from gan_jax.metrics import certificate, options, sets
-from gan_jax.metrics.comparison import Protocol, compare_sets
+from gan_jax.metrics.comparison import compare_sets
 from gan_jax.metrics.features.protocol import LoadRun
+from gan_jax.metrics.measurement import Protocol
 from gan_jax.runtime import process
 
 USAGE = """\

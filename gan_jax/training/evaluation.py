@@ -19,15 +19,9 @@ from gan_jax.data.protocol import load
 from gan_jax.errors import UserError
 from gan_jax.kinds.image import scale
 from gan_jax.metrics import certificate, options, sets
-from gan_jax.metrics.comparison import (
-    GENERATED,
-    Given,
-    Protocol,
-    Reference,
-    SampleFn,
-    compare_generator,
-)
+from gan_jax.metrics.comparison import GENERATED, Given, SampleFn, compare_generator
 from gan_jax.metrics.evaluators.protocol import Walk
+from gan_jax.metrics.measurement import Protocol, Reference
 from gan_jax.training import inference
 
 
