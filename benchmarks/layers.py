@@ -155,13 +155,18 @@ def seconds(call: Callable[[], Any], repeats: int) -> float:
 def layers_of(paths: list[pathlib.Path], shape: str) -> dict[Layer, list[str]]:
     """Return the convolutions of some configs, cut, with the names of the configs that have them.
 
-    A config that cannot be walked without its data is named on a line.
+    One of several configs that cannot be walked without its data is named on a line.
+
+    Raises:
+      UserError: the only config cannot be walked.
     """
     found: dict[Layer, list[str]] = {}
     for path in paths:
         try:
             layers = walk(config_file.load(path), shape or SHAPES.get(path.stem, ''))
         except UserError as error:
+            if len(paths) == 1:
+                raise
             print(f'not walked: {path.stem}: {error}')
             continue
         for layer in dict.fromkeys(layer.cut(OPERATIONS) for layer in layers):
