@@ -3,9 +3,10 @@
 python launch.py --config=configs/speedrun_mnist.py
 python benchmarks/speedrun.py --judge=runs/classifier_mnist
 
-cgan_mnist at half the widths, in batches of 16 at five times the rate, which falls to 0: many small
-steps are what learns most in a minute of two CPU cores. Three and a half minutes of them ended at a
-Frechet distance of 0.713, just above the race's threshold of 0.657, in digits that can be read.
+cgan_mnist at half the widths, with a third convolution in the discriminator, without which it
+judges no whole digits; in batches of 16 at five times the rate, which falls to 0: many small steps
+are what learns most in a minute of two CPU cores. 165 seconds of them ended, in three seeds, at
+Frechet distances of 0.54 to 0.64, where the race asks for 0.657, in digits that can be read.
 """
 
 from configs import cgan_mnist, mlp_ring
@@ -15,13 +16,13 @@ def get_config():
     """Return the config."""
     config = cgan_mnist.get_config()
     config.data.split = 'train[:5000]'
-    config.model.g.widths, config.model.d.widths = (64, 32), (32, 64)
+    config.model.g.widths, config.model.d.widths = (64, 32), (32, 64, 128)
     config.batch_size = 16
-    config.duration = '12000st'
+    config.duration = '8000st'
     hurry(config, 1e-3)
     config.log.every = '1000st'
     config.sample.every = '4000st'
-    config.checkpoint.every = '12000st'
+    config.checkpoint.every = '8000st'
     return config
 
 
