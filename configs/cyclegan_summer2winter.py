@@ -4,10 +4,10 @@ python launch.py --config=configs/cyclegan_summer2winter.py --config.data.path=s
 python launch.py --config=configs/cyclegan_summer2winter.py --config.data.path=summer2winter.zip \
     --config.model.g.name=unet.Generator --config.model.g.width=16 --config.model.g.halvings=4 \
     --config.model.g.noisy=0 --config.model.g.norm=plain_instance --config.model.d.width=16 \
-    --config.optim.g.lr.first=4e-4 --config.optim.d.lr.first=4e-4 --config.duration=6ep \
-    --config.optim.g.lr.start=3ep --config.optim.g.lr.stop=6ep \
-    --config.optim.d.lr.start=3ep --config.optim.d.lr.stop=6ep \
-    --config.loss.cycle=5 --config.loss.identity=0.2
+    --config.optim.g.lr.first=4e-4 --config.optim.d.lr.first=8e-4 --config.duration=10ep \
+    --config.optim.g.lr.start=5ep --config.optim.g.lr.stop=10ep \
+    --config.optim.d.lr.start=5ep --config.optim.d.lr.stop=10ep \
+    --config.loss.cycle=4 --config.loss.identity=0.2
 
 A folder, zip or tar with trainA (summer), trainB (winter), testA and testB. The paper's networks
 and numbers for 128x128: six residual blocks, patches of 70x70, least squares, a pool of 50 images,
@@ -18,9 +18,9 @@ winter, made summer, winter again. val_cycle is what is lost on the way there an
 Data by tensorflow-datasets instead of a path:
 --config.data.dataset=cycle_gan/summer2winter_yosemite
 
-The second took 26 minutes of one busy core for its 7,400 images: what comes back differs by 0.096,
-and 57 of 100 test photos are taken for the other season, under coloured dots; with the paper's
-weights 0.07, and 49 of 100 (docs/results.md).
+The second took 20 minutes of one core for its 12,300 images: what comes back differs by 0.08, and
+57 of 100 test photos are taken for the other season, under coloured dots; with the paper's weights
+0.07, and 49 of 100 (docs/results.md).
 """
 
 from gan_jax import config as configs
