@@ -18,7 +18,7 @@ winter, made summer, winter again. val_cycle is what is lost on the way there an
 Data by tensorflow-datasets instead of a path:
 --config.data.dataset=cycle_gan/summer2winter_yosemite
 
-The second took 20 minutes of one core for its 12,300 images: what comes back differs by 0.08, and
+The second took 22 minutes of one core for its 12,300 images: what comes back differs by 0.08, and
 57 of 100 test photos are taken for the other season, under coloured dots; with the paper's weights
 0.07, and 49 of 100 (docs/results.md).
 """
